@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"switchboard/docs"
+	"switchboard/internal/config"
+	"switchboard/internal/httpd"
+	"switchboard/internal/provision"
+)
+
+// commands are what the command line can ask for, by kong's word for it.
+var commands = map[string]func(context.Context, *config.Line, program) error{
+	"serve":     serve,
+	"provision": load,
+	"migrate":   migrate,
+	"config":    manual,
+	"version":   tellVersion,
+}
+
+// load provisions what a file says. It may run beside a server on the same database.
+func load(ctx context.Context, line *config.Line, p program) (err error) {
+	text, err := read(line.File)
+	if err != nil {
+		return fmt.Errorf("reading what to provision: %w", err)
+	}
+	file, err := provision.Read(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", line.File, err)
+	}
+	svc, store, err := p.rules(ctx, line.Settings)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	there, err := svc.Provision(ctx, file.Wish)
+	if err != nil {
+		return fmt.Errorf("%s: %w", line.File, file.Explain(err))
+	}
+	if line.JSON {
+		return provision.JSON(p.out, there)
+	}
+	return provision.Table(p.out, there)
+}
+
+func read(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(os.Stdin)
+	}
+	return os.ReadFile(name)
+}
+
+// migrate opens the store, which brings its schema up to date.
+func migrate(ctx context.Context, line *config.Line, p program) error {
+	_, store, err := p.rules(ctx, line.Settings)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "the schema of the %s database is up to date\n", store.Dialect())
+	return store.Close()
+}
+
+func manual(_ context.Context, _ *config.Line, p program) error {
+	_, err := io.WriteString(p.out, docs.Settings)
+	return err
+}
+
+func tellVersion(_ context.Context, _ *config.Line, p program) error {
+	_, err := fmt.Fprintln(p.out, "switchboard", version())
+	return err
+}
+
+// version is what the Go tool knows of the build.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+// figures are what the program counts beside its requests.
+func figures(d *doors) []httpd.Figure {
+	return []httpd.Figure{
+		{Name: "switchboard_store_changes_total", Help: "Changes that were committed.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Changes) }},
+		{Name: "switchboard_store_commits_total", Help: "Commits that they took; on SQLite each is a flush of the disk.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Commits) }},
+		{Name: "switchboard_store_failed_total", Help: "Changes that were begun and not committed.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Failed) }},
+		{Name: "switchboard_store_busy_total", Help: "Changes that were turned away because too many waited.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Busy) }},
+		{Name: "switchboard_store_waiting", Help: "Changes that wait.", Read: func() float64 { return float64(d.store.Stats().QueueLen) }},
+		{Name: "switchboard_sockets", Help: "WebSockets that are open.", Read: func() float64 { return float64(d.sockets.Open()) }},
+	}
+}

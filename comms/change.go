@@ -1,0 +1,46 @@
+package comms
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"switchboard/ent"
+	"switchboard/internal/clock"
+)
+
+// change is one transaction of the rules: what is written, and the events that tell of it.
+type change struct {
+	tx     *ent.Client
+	now    clock.Micros
+	events []*Event
+	ended  [][]byte // hashes of the credentials that end with it
+}
+
+// tell adds an event to the log of its account. It is stored when the change is, and told after that.
+func (c *change) tell(e *Event) {
+	e.At = c.now
+	c.events = append(c.events, e)
+}
+
+// change runs fn in one transaction, stores its events with it and publishes them once both are durable.
+func (s *Service) change(ctx context.Context, fn func(ctx context.Context, c *change) error) error {
+	var c change // of the attempt that was committed: after a conflict fn runs again
+	return s.store.Change(ctx, func(ctx context.Context, tx *ent.Client) error {
+		c = change{tx: tx, now: clock.Now()}
+		if err := fn(ctx, &c); err != nil {
+			return err
+		}
+		return s.appendEvents(ctx, &c)
+	}, func() {
+		if len(c.ended) > 0 {
+			s.auth.end(c.ended...)
+		}
+		s.hub.publish(c.events)
+	})
+}
+
+// lockAccount makes other changes that lock the account wait: for rules that count before they write.
+func (s *Service) lockAccount(ctx context.Context, c *change, account uuid.UUID) error {
+	return s.store.Lock(ctx, c.tx, account)
+}

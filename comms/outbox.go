@@ -1,0 +1,127 @@
+package comms
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"switchboard/ent/event"
+)
+
+// appendEvents stores what the change tells of. The accounts' locks are taken last and held to the commit, so that within one account
+// the ids rise in the order of the commits: who sees an event has already been able to see all before it.
+func (s *Service) appendEvents(ctx context.Context, c *change) error {
+	if len(c.events) == 0 {
+		return nil
+	}
+	if !s.store.Ordered() {
+		accounts := make([]uuid.UUID, len(c.events))
+		for i, e := range c.events {
+			accounts[i] = e.AccountID
+		}
+		if err := s.store.Lock(ctx, c.tx, accounts...); err != nil {
+			return err
+		}
+	}
+	for chunk := range slices.Chunk(c.events, rowsAtOnce) {
+		if err := s.insertEvents(ctx, c, chunk); err != nil {
+			return fmt.Errorf("store events: %w", err)
+		}
+	}
+	for _, e := range c.events {
+		if e.Message != nil {
+			e.Message = messageThen(e.Message, e)
+		}
+	}
+	return nil
+}
+
+const eventColumns = 6
+
+// insertEvents writes one statement by hand: it runs in every change, and ent's builder for several rows costs as much again as the
+// database does.
+func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) error {
+	args := make([]any, 0, len(events)*eventColumns)
+	for _, e := range events {
+		var number, message any
+		var stored []byte
+		if e.NumberID != uuid.Nil {
+			number = e.NumberID
+		}
+		if e.Message != nil {
+			message = e.Message.ID
+		} else {
+			var err error
+			if stored, err = json.Marshal(fact{e.Number, e.Block, e.Token, e.Account}); err != nil {
+				return fmt.Errorf("encode %s: %w", e.Kind, err)
+			}
+		}
+		args = append(args, e.AccountID, string(e.Kind), number, message, stored, int64(e.At))
+	}
+	if s.store.Dialect() == "sqlite3" {
+		res, err := c.tx.ExecContext(ctx, insertStatement(len(events), false), args...)
+		if err != nil {
+			return err
+		}
+		last, err := res.LastInsertId() // the only writer: the rows of one statement have consecutive ids
+		if err != nil {
+			return err
+		}
+		for i, e := range events {
+			e.ID = last - int64(len(events)-1-i)
+		}
+		return nil
+	}
+	rows, err := c.tx.QueryContext(ctx, insertStatement(len(events), true), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for i := 0; rows.Next(); i++ {
+		if err := rows.Scan(&events[i].ID); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+var insertStatements sync.Map // of [2]int{rows, dialect} to string
+
+func insertStatement(rows int, dollars bool) string {
+	key := [2]int{rows, 0}
+	if dollars {
+		key[1] = 1
+	}
+	if q, ok := insertStatements.Load(key); ok {
+		return q.(string)
+	}
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + event.Table + " (account_id, kind, number_id, message_id, fact, created_at) VALUES ")
+	for i := range rows * eventColumns {
+		switch {
+		case i == 0:
+			b.WriteByte('(')
+		case i%eventColumns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		if dollars {
+			b.WriteString("$" + strconv.Itoa(i+1))
+		} else {
+			b.WriteByte('?')
+		}
+	}
+	b.WriteByte(')')
+	if dollars {
+		b.WriteString(" RETURNING id")
+	}
+	insertStatements.Store(key, b.String())
+	return b.String()
+}

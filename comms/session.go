@@ -1,0 +1,222 @@
+package comms
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"switchboard/ent/session"
+	"switchboard/internal/clock"
+)
+
+// keptSessions is how many closed sessions of an account stay stored.
+const keptSessions = 100
+
+// liveSessions are the sockets that this process holds. When each was last seen stays in memory: writing a row for each frame would
+// cost a flush of the disk.
+type liveSessions struct {
+	since clock.Micros // sessions of this node from before are not its own
+	mu    sync.Mutex
+	byID  map[uuid.UUID]*LiveSession
+}
+
+func newLiveSessions() *liveSessions {
+	return &liveSessions{since: clock.Now(), byID: map[uuid.UUID]*LiveSession{}}
+}
+
+func (l *liveSessions) get(id uuid.UUID) *LiveSession {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byID[id]
+}
+
+func (l *liveSessions) ids() []uuid.UUID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.byID))
+}
+
+// LiveSession is one open socket.
+type LiveSession struct {
+	svc      *Service
+	id       uuid.UUID
+	account  uuid.UUID
+	lastSeen atomic.Int64
+	closed   atomic.Bool
+}
+
+// ID is the session's id.
+func (l *LiveSession) ID() uuid.UUID { return l.id }
+
+// Seen notes that something came from the other side.
+func (l *LiveSession) Seen() { l.lastSeen.Store(int64(clock.Now())) }
+
+// OpenSession notes that the caller has opened a socket of that kind ("opencloud", "graphql").
+func (s *Service) OpenSession(ctx context.Context, kind string) (*LiveSession, error) {
+	a, err := demand(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	l := &LiveSession{svc: s, account: a.AccountID}
+	err = s.change(ctx, func(ctx context.Context, c *change) error {
+		row, err := c.tx.Session.Create().SetAccountID(a.AccountID).SetKind(kind).SetNode(s.node).SetCreatedAt(c.now).
+			SetLastSeen(c.now).Save(ctx)
+		if err != nil {
+			return fmt.Errorf("store a session: %w", err)
+		}
+		l.id = row.ID
+		l.lastSeen.Store(int64(c.now))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.live.mu.Lock()
+	s.live.byID[l.id] = l
+	s.live.mu.Unlock()
+	return l, nil
+}
+
+// Close notes that the socket is closed. It may be called again.
+func (l *LiveSession) Close(ctx context.Context) error {
+	if l.closed.Swap(true) {
+		return nil
+	}
+	s := l.svc
+	defer func() { // after the row says so too, so that no reader sees it open again
+		s.live.mu.Lock()
+		delete(s.live.byID, l.id)
+		s.live.mu.Unlock()
+	}()
+	return s.change(ctx, func(ctx context.Context, c *change) error {
+		err := c.tx.Session.UpdateOneID(l.id).SetLastSeen(clock.Micros(l.lastSeen.Load())).SetClosedAt(c.now).Exec(ctx)
+		if err != nil {
+			return fmt.Errorf("close a session: %w", err)
+		}
+		old, err := c.tx.Session.Query().Where(session.AccountID(l.account), session.ClosedAtNotNil()).
+			Order(session.ByCreatedAt(desc), session.ByID(desc)).Offset(keptSessions).IDs(ctx)
+		if err != nil {
+			return fmt.Errorf("look for old sessions: %w", err)
+		}
+		if len(old) == 0 {
+			return nil
+		}
+		_, err = c.tx.Session.Delete().Where(session.IDIn(old...)).Exec(ctx)
+		return err
+	})
+}
+
+// Sessions lists the account's open sockets and the newest limit of those that are closed, newest first. ClosedAt is nil while a
+// socket is open.
+func (s *Service) Sessions(ctx context.Context, limit int) ([]*Session, error) {
+	a, err := demand(ctx, ReadAccount)
+	if err != nil {
+		return nil, err
+	}
+	if limit < 0 || limit > s.limits.PageSize {
+		return nil, &Error{Code: Invalid, Field: "first", Reason: ReasonPageSize, Text: "at most as many sessions as a page may have"}
+	}
+	open, err := s.store.Read().Session.Query().Where(session.AccountID(a.AccountID), session.ClosedAtIsNil()).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	closed, err := s.store.Read().Session.Query().Where(session.AccountID(a.AccountID), session.ClosedAtNotNil()).
+		Order(session.ByCreatedAt(desc), session.ByID(desc)).Limit(limit).All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	return s.overlay(open, closed, limit), nil
+}
+
+// overlay shows sessions as they are at this moment: what this process knows of its own, and whether others still speak for theirs.
+func (s *Service) overlay(open, closed []*Session, limit int) []*Session {
+	var active []*Session
+	fresh := clock.Now().Add(-s.sessionsFreshFor())
+	for _, row := range open {
+		l := s.live.get(row.ID)
+		switch {
+		case l != nil && !l.closed.Load():
+			row.LastSeen = clock.Micros(l.lastSeen.Load())
+			active = append(active, row)
+		case l == nil && row.Node != s.node && row.LastSeen >= fresh:
+			active = append(active, row)
+		default: // its process ended without closing it, or it is being closed
+			if l != nil {
+				row.LastSeen = clock.Micros(l.lastSeen.Load())
+			}
+			row.ClosedAt = &row.LastSeen
+			closed = append(closed, row)
+		}
+	}
+	newest := func(a, b *Session) int {
+		return cmp.Or(cmp.Compare(b.CreatedAt, a.CreatedAt), compareUUID(b.ID, a.ID))
+	}
+	slices.SortFunc(closed, newest)
+	// A session that was closed between the two reads is in both.
+	closed = slices.CompactFunc(closed, func(a, b *Session) bool { return a.ID == b.ID })
+	closed = slices.DeleteFunc(closed, func(c *Session) bool {
+		return slices.ContainsFunc(active, func(a *Session) bool { return a.ID == c.ID })
+	})
+	all := append(active, closed[:min(limit, len(closed))]...)
+	slices.SortFunc(all, newest)
+	return all
+}
+
+// sessionsFreshFor is how long another node's word that it holds a socket is believed.
+func (s *Service) sessionsFreshFor() time.Duration { return 2*s.sweepEvery() + time.Minute }
+
+// closeStaleSessions closes, when the program starts, what an earlier life of it left open, and what other nodes no longer speak for.
+func (s *Service) closeStaleSessions(ctx context.Context) error {
+	return s.change(ctx, func(ctx context.Context, c *change) error {
+		stale := session.Or(session.Node(s.node), session.LastSeenLT(c.now.Add(-s.sessionsFreshFor())))
+		if s.store.Ordered() {
+			stale = session.IDNEQ(uuid.Nil) // there is no other node
+		}
+		rows, err := c.tx.Session.Query().Where(session.ClosedAtIsNil(), session.CreatedAtLT(s.live.since), stale).
+			Select(session.FieldID, session.FieldLastSeen).All(ctx)
+		if err != nil {
+			return fmt.Errorf("look for stale sessions: %w", err)
+		}
+		for _, row := range rows {
+			if err := c.tx.Session.UpdateOneID(row.ID).SetClosedAt(row.LastSeen).Exec(ctx); err != nil {
+				return fmt.Errorf("close a stale session: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// saveSessions writes down when live sessions were last seen, so that a crash loses little of it. Where there are other nodes it
+// writes the present instead: to them the row is this node's word that the socket is still open.
+func (s *Service) saveSessions(ctx context.Context) error {
+	for ids := range slices.Chunk(s.live.ids(), 500) {
+		err := s.change(ctx, func(ctx context.Context, c *change) error {
+			if !s.store.Ordered() {
+				return c.tx.Session.Update().Where(session.IDIn(ids...), session.ClosedAtIsNil()).SetLastSeen(c.now).Exec(ctx)
+			}
+			for _, id := range ids {
+				l := s.live.get(id)
+				if l == nil {
+					continue
+				}
+				err := c.tx.Session.Update().Where(session.ID(id), session.ClosedAtIsNil()).
+					SetLastSeen(clock.Micros(l.lastSeen.Load())).Exec(ctx)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("save sessions: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+-- Create "accounts" table
+CREATE TABLE `accounts` (`id` uuid NOT NULL, `email` text NOT NULL, `password_hash` text NOT NULL, `plan` text NOT NULL DEFAULT ('free'), `operator` bool NOT NULL DEFAULT (false), `matrix_id` text NULL, `api_key_hash` blob NOT NULL, `api_key_sealed` blob NOT NULL, `auth_token_hash` blob NULL, `auth_token_sealed` blob NULL, `trimmed_to` integer NOT NULL DEFAULT (0), `created_at` integer NOT NULL, PRIMARY KEY (`id`));
+-- Create index "accounts_email_key" to table: "accounts"
+CREATE UNIQUE INDEX `accounts_email_key` ON `accounts` (`email`);
+-- Create index "accounts_api_key_hash_key" to table: "accounts"
+CREATE UNIQUE INDEX `accounts_api_key_hash_key` ON `accounts` (`api_key_hash`);
+-- Create index "accounts_auth_token_hash_key" to table: "accounts"
+CREATE UNIQUE INDEX `accounts_auth_token_hash_key` ON `accounts` (`auth_token_hash`);
+-- Create "api_tokens" table
+CREATE TABLE `api_tokens` (`id` uuid NOT NULL, `hash` blob NOT NULL, `comment` text NOT NULL DEFAULT (''), `scopes` json NOT NULL, `created_at` integer NOT NULL, `expires_at` integer NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `api_tokens_accounts_api_tokens` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
+-- Create index "api_tokens_hash_key" to table: "api_tokens"
+CREATE UNIQUE INDEX `api_tokens_hash_key` ON `api_tokens` (`hash`);
+-- Create index "apitoken_account_id_created_at_id" to table: "api_tokens"
+CREATE INDEX `apitoken_account_id_created_at_id` ON `api_tokens` (`account_id`, `created_at`, `id`);
+-- Create "applications" table
+CREATE TABLE `applications` (`id` uuid NOT NULL, `name` text NOT NULL, `app_id` text NOT NULL, `app_key` text NOT NULL, `secret_key_sealed` blob NOT NULL, `record` bool NOT NULL DEFAULT (false), `created_at` integer NOT NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `applications_accounts_applications` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
+-- Create index "applications_app_id_key" to table: "applications"
+CREATE UNIQUE INDEX `applications_app_id_key` ON `applications` (`app_id`);
+-- Create index "applications_app_key_key" to table: "applications"
+CREATE UNIQUE INDEX `applications_app_key_key` ON `applications` (`app_key`);
+-- Create index "application_account_id_name" to table: "applications"
+CREATE UNIQUE INDEX `application_account_id_name` ON `applications` (`account_id`, `name`);
+-- Create "blocks" table
+CREATE TABLE `blocks` (`id` uuid NOT NULL, `number` text NOT NULL, `created_at` integer NOT NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `blocks_accounts_blocks` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
+-- Create index "block_account_id_number" to table: "blocks"
+CREATE UNIQUE INDEX `block_account_id_number` ON `blocks` (`account_id`, `number`);
+-- Create index "block_account_id_created_at_id" to table: "blocks"
+CREATE INDEX `block_account_id_created_at_id` ON `blocks` (`account_id`, `created_at`, `id`);
+-- Create "calls" table
+CREATE TABLE `calls` (`id` uuid NOT NULL, `account_id` uuid NOT NULL, `peer` text NOT NULL, `direction` text NOT NULL, `status` text NOT NULL, `duration` integer NOT NULL DEFAULT (0), `created_at` integer NOT NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `calls_numbers_calls` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
+-- Create index "call_account_id_created_at_id" to table: "calls"
+CREATE INDEX `call_account_id_created_at_id` ON `calls` (`account_id`, `created_at`, `id`);
+-- Create index "call_number_id_created_at_id" to table: "calls"
+CREATE INDEX `call_number_id_created_at_id` ON `calls` (`number_id`, `created_at`, `id`);
+-- Create "captchas" table
+CREATE TABLE `captchas` (`id` uuid NOT NULL, `a` integer NOT NULL, `b` integer NOT NULL, `token` uuid NULL, `solved` bool NOT NULL DEFAULT (false), `expires_at` integer NOT NULL, PRIMARY KEY (`id`));
+-- Create index "captchas_token_key" to table: "captchas"
+CREATE UNIQUE INDEX `captchas_token_key` ON `captchas` (`token`);
+-- Create index "captcha_a_b" to table: "captchas"
+CREATE UNIQUE INDEX `captcha_a_b` ON `captchas` (`a`, `b`) WHERE NOT solved;
+-- Create index "captcha_expires_at" to table: "captchas"
+CREATE INDEX `captcha_expires_at` ON `captchas` (`expires_at`);
+-- Create "devices" table
+CREATE TABLE `devices` (`id` uuid NOT NULL, `token_hash` blob NOT NULL, `token_sealed` blob NOT NULL, `app_id` text NOT NULL, `build` text NOT NULL, `name` text NOT NULL, `locale` text NOT NULL, `created_at` integer NOT NULL, `updated_at` integer NOT NULL, PRIMARY KEY (`id`));
+-- Create index "devices_token_hash_key" to table: "devices"
+CREATE UNIQUE INDEX `devices_token_hash_key` ON `devices` (`token_hash`);
+-- Create "events" table
+CREATE TABLE `events` (`id` integer NOT NULL, `account_id` uuid NOT NULL, `kind` text NOT NULL, `number_id` uuid NULL, `message_id` integer NULL, `fact` blob NULL, `created_at` integer NOT NULL, PRIMARY KEY (`id`));
+-- Create index "event_account_id_id" to table: "events"
+CREATE INDEX `event_account_id_id` ON `events` (`account_id`, `id`);
+-- Create "idempotency_keys" table
+CREATE TABLE `idempotency_keys` (`id` integer NOT NULL, `scope` text NOT NULL, `key` text NOT NULL, `verb` text NOT NULL, `digest` blob NOT NULL, `result` blob NOT NULL, `created_at` integer NOT NULL, PRIMARY KEY (`id`));
+-- Create index "idempotencykey_scope_key" to table: "idempotency_keys"
+CREATE UNIQUE INDEX `idempotencykey_scope_key` ON `idempotency_keys` (`scope`, `key`);
+-- Create index "idempotencykey_created_at" to table: "idempotency_keys"
+CREATE INDEX `idempotencykey_created_at` ON `idempotency_keys` (`created_at`);
+-- Create "messages" table
+CREATE TABLE `messages` (`id` integer NOT NULL, `from_account` uuid NOT NULL, `from_number_id` uuid NOT NULL, `from_number` text NOT NULL, `from_name` text NOT NULL DEFAULT (''), `to_account` uuid NOT NULL, `to_number_id` uuid NOT NULL, `to_number` text NOT NULL, `kind` text NOT NULL DEFAULT ('text'), `text` blob NULL, `data_id` integer NOT NULL, `content` text NULL, `length` integer NOT NULL DEFAULT (0), `file_name` text NULL, `created_at` integer NOT NULL, `delivered_at` integer NULL, PRIMARY KEY (`id`));
+-- Create index "message_to_account_id" to table: "messages"
+CREATE INDEX `message_to_account_id` ON `messages` (`to_account`, `id`);
+-- Create index "message_from_account_id" to table: "messages"
+CREATE INDEX `message_from_account_id` ON `messages` (`from_account`, `id`);
+-- Create index "message_unread" to table: "messages"
+CREATE INDEX `message_unread` ON `messages` (`to_number_id`, `id`) WHERE delivered_at IS NULL;
+-- Create "numbers" table
+CREATE TABLE `numbers` (`id` uuid NOT NULL, `number` text NOT NULL, `alias` text NOT NULL DEFAULT (''), `pin_hash` text NULL, `ability` text NOT NULL DEFAULT ('both'), `source` text NOT NULL DEFAULT ('virtual'), `concurrency` integer NOT NULL DEFAULT (1), `line` text NOT NULL DEFAULT (''), `area_code` text NOT NULL DEFAULT (''), `disabled` bool NOT NULL DEFAULT (false), `created_at` integer NOT NULL, `account_id` uuid NOT NULL, `device_id` uuid NULL, PRIMARY KEY (`id`), CONSTRAINT `numbers_accounts_numbers` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION, CONSTRAINT `numbers_devices_numbers` FOREIGN KEY (`device_id`) REFERENCES `devices` (`id`) ON DELETE SET NULL);
+-- Create index "numbers_number_key" to table: "numbers"
+CREATE UNIQUE INDEX `numbers_number_key` ON `numbers` (`number`);
+-- Create index "number_account_id_created_at_id" to table: "numbers"
+CREATE INDEX `number_account_id_created_at_id` ON `numbers` (`account_id`, `created_at`, `id`);
+-- Create index "number_device_id" to table: "numbers"
+CREATE INDEX `number_device_id` ON `numbers` (`device_id`);
+-- Create "number_groups" table
+CREATE TABLE `number_groups` (`id` uuid NOT NULL, `name` text NOT NULL, `created_at` integer NOT NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `number_groups_accounts_groups` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
+-- Create index "numbergroup_account_id_name" to table: "number_groups"
+CREATE UNIQUE INDEX `numbergroup_account_id_name` ON `number_groups` (`account_id`, `name`);
+-- Create "retired_numbers" table
+CREATE TABLE `retired_numbers` (`number` text NOT NULL, `created_at` integer NOT NULL, PRIMARY KEY (`number`));
+-- Create "rings" table
+CREATE TABLE `rings` (`id` integer NOT NULL, `number` text NOT NULL, `sip_number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `rings_sip_numbers_rings` FOREIGN KEY (`sip_number_id`) REFERENCES `sip_numbers` (`id`) ON DELETE NO ACTION);
+-- Create index "ring_sip_number_id_number" to table: "rings"
+CREATE UNIQUE INDEX `ring_sip_number_id_number` ON `rings` (`sip_number_id`, `number`);
+-- Create index "ring_number" to table: "rings"
+CREATE INDEX `ring_number` ON `rings` (`number`);
+-- Create "sessions" table
+CREATE TABLE `sessions` (`id` uuid NOT NULL, `kind` text NOT NULL, `node` text NOT NULL, `created_at` integer NOT NULL, `last_seen` integer NOT NULL, `closed_at` integer NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sessions_accounts_sessions` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
+-- Create index "session_account_id_created_at_id" to table: "sessions"
+CREATE INDEX `session_account_id_created_at_id` ON `sessions` (`account_id`, `created_at`, `id`);
+-- Create "settings" table
+CREATE TABLE `settings` (`name` text NOT NULL, `value` blob NOT NULL, PRIMARY KEY (`name`));
+-- Create "sip_numbers" table
+CREATE TABLE `sip_numbers` (`id` uuid NOT NULL, `number` text NOT NULL, `password_sealed` blob NOT NULL, `created_at` integer NOT NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sip_numbers_accounts_sip_numbers` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
+-- Create index "sip_numbers_number_key" to table: "sip_numbers"
+CREATE UNIQUE INDEX `sip_numbers_number_key` ON `sip_numbers` (`number`);
+-- Create index "sipnumber_account_id_created_at_id" to table: "sip_numbers"
+CREATE INDEX `sipnumber_account_id_created_at_id` ON `sip_numbers` (`account_id`, `created_at`, `id`);
+-- Create "application_pool" table
+CREATE TABLE `application_pool` (`application_id` uuid NOT NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`application_id`, `number_id`), CONSTRAINT `application_pool_application_id` FOREIGN KEY (`application_id`) REFERENCES `applications` (`id`) ON DELETE CASCADE, CONSTRAINT `application_pool_number_id` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
+-- Create "number_group_numbers" table
+CREATE TABLE `number_group_numbers` (`number_group_id` uuid NOT NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`number_group_id`, `number_id`), CONSTRAINT `number_group_numbers_number_group_id` FOREIGN KEY (`number_group_id`) REFERENCES `number_groups` (`id`) ON DELETE CASCADE, CONSTRAINT `number_group_numbers_number_id` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);

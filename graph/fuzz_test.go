@@ -1,0 +1,127 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"switchboard/comms"
+)
+
+// documentsOf are documents over the schema, without a store: nothing is executed.
+func documentsOf(f *testing.F) *documents {
+	f.Helper()
+	svc, err := comms.New(comms.Options{Secret: bytes.Repeat([]byte{7}, 32)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return newDocuments(newSchema(svc), Options{Introspection: true}.withDefaults())
+}
+
+// FuzzBody: whatever a body is, it is read or refused; what is read is JSON in UTF-8, and is validated or refused.
+func FuzzBody(f *testing.F) {
+	d := documentsOf(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		want, bad := decodeBody(body, nil, 3)
+		if bad != nil {
+			if bad.status != http.StatusBadRequest || bad.err.Message == "" || !utf8.ValidString(bad.err.Message) {
+				t.Errorf("refused with %d %q", bad.status, bad.err.Message)
+			}
+			return
+		}
+		if !json.Valid(body) || !utf8.Valid(body) {
+			t.Errorf("%q is taken for JSON", body)
+		}
+		if n := len(want.params); n == 0 || n > 3 {
+			t.Errorf("%d requests", n)
+		}
+		for _, p := range want.params {
+			op, errs := d.operation(t.Context(), p)
+			if (op == nil) == (errs == nil) {
+				t.Errorf("%v and %v", op, errs)
+			}
+			if !json.Valid(appendResponse(nil, &graphql.Response{Errors: errs})) {
+				t.Errorf("no JSON: %v", errs)
+			}
+		}
+	})
+}
+
+// FuzzQueryString: likewise for GET.
+func FuzzQueryString(f *testing.F) {
+	f.Fuzz(func(t *testing.T, query string) {
+		want, bad := paramsOf(&http.Request{URL: &url.URL{RawQuery: query}})
+		if bad == nil && (len(want.params) != 1 || !utf8.ValidString(want.params[0].Query)) {
+			t.Errorf("%+v", want.params)
+		}
+	})
+}
+
+// FuzzOperation: no document and no variables bring the server down before they are refused or ready.
+func FuzzOperation(f *testing.F) {
+	d := documentsOf(f)
+	f.Fuzz(func(t *testing.T, query, variables string) {
+		var given map[string]any
+		if bad := readObject(json.NewDecoder(bytes.NewReader([]byte(variables))), "variables", &given); bad != nil {
+			return
+		}
+		op, errs := d.operation(t.Context(), &graphql.RawParams{Query: query, Variables: given})
+		if (op == nil) == (errs == nil) {
+			t.Errorf("%v and %v", op, errs)
+		}
+		if op != nil {
+			keyOf(t.Context(), op)
+		}
+	})
+}
+
+// FuzzMap: the multipart request's map puts files where null stands, or is refused.
+func FuzzMap(f *testing.F) {
+	f.Fuzz(func(t *testing.T, operations, places []byte) {
+		want, bad := decodeBody(operations, nil, 3)
+		if bad != nil {
+			return
+		}
+		files, bad := decodeMap(places, 5)
+		if bad != nil {
+			return
+		}
+		for name, paths := range files {
+			for _, path := range paths {
+				if place(want, path, graphql.Upload{Filename: name}) == nil && place(want, path, graphql.Upload{}) == nil {
+					t.Errorf("two files stand at %q", path)
+				}
+			}
+		}
+	})
+}
+
+// FuzzMessage: whatever a socket says is a message or is refused with a reason that a close frame can hold.
+func FuzzMessage(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !utf8.Valid(data) {
+			return // the socket is closed before
+		}
+		m, bad := decodeMessage(data)
+		if bad != nil {
+			return
+		}
+		if m.kind == "" || !json.Valid(data) {
+			t.Errorf("%q is taken for a message", data)
+		}
+		if payload, bad := m.object(); bad == nil {
+			initCredential(payload)
+		}
+		if m.payload != nil {
+			_, _ = readParams(json.NewDecoder(bytes.NewReader(m.payload)), nil)
+		}
+		if !json.Valid(encoded(m.id)) {
+			t.Errorf("%q as JSON", m.id)
+		}
+	})
+}

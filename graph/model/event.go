@@ -1,0 +1,41 @@
+package model
+
+import "switchboard/comms"
+
+// Node is anything with an id.
+type Node any
+
+// Event is one line of the log: one of the types below, by its kind.
+type Event interface{ Cursor() string }
+
+// MessageReceivedEvent is a message that came.
+type MessageReceivedEvent struct {
+	*comms.Event
+	Message *Message
+}
+
+// MessageEvent is a message that was sent or delivered.
+type MessageEvent struct {
+	*comms.Event
+	Message *Message
+}
+
+// NumberEvent is something that happened to a number.
+type NumberEvent struct{ *comms.Event }
+
+// BlockEvent is a change of the blocklist.
+type BlockEvent struct{ *comms.Event }
+
+// Number is the one that was blocked or unblocked.
+func (e *BlockEvent) Number() string { return e.Block.Number }
+
+// AccountEvent is a change of the account or its credentials.
+type AccountEvent struct{ *comms.Event }
+
+// ApiToken is the token that it happened to, where it was one.
+func (e *AccountEvent) ApiToken() *ApiToken {
+	if e.Token == nil {
+		return nil
+	}
+	return &ApiToken{e.Token}
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Settings are all that can be set.
+type Settings struct {
+	HTTP           Address
+	PublicURL      string // without a slash at its end
+	TrustedProxies Networks
+	AllowedOrigins Words
+	DrainTimeout   Period
+	MaxSockets     Count
+
+	Data       string
+	Database   Secret
+	Content    Secret
+	MailDir    string
+	SecretFile string
+
+	LogLevel  slog.Level
+	LogFormat string
+
+	Retention, TokenTTL, LinkTTL Period
+	MaxData                      Size
+
+	NoThrottle bool
+	Throttle   Throttle
+	GraphQL    GraphQL
+}
+
+// Throttle are rates that no document names.
+type Throttle struct {
+	Register, Login, Captcha, PIN Rate
+}
+
+// GraphQL are bounds of one request through that door.
+type GraphQL struct {
+	Introspection                             bool
+	Depth, Complexity, Aliases, Batch, Tokens Count
+	Body                                      Size
+	PageSize                                  Count
+}
+
+// setting is one of them: a flag, a variable of the environment and a line of the settings file.
+type setting struct {
+	name, def, help string
+	to              any // *string, *bool, or what reads itself
+}
+
+// list is every setting. The defaults stand here; docs/switchboard.example.yml repeats them for people.
+func (s *Settings) list() []setting {
+	return []setting{
+		{"http", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one", &s.HTTP},
+		{"public-url", "", "`address` under which clients reach this server; empty: what each request says", &s.PublicURL},
+		{"trusted-proxies", "", "`networks` of proxies whose X-Forwarded-* headers are believed: 10.0.0.0/8,...", &s.TrustedProxies},
+		{"allowed-origins", "", "web `origins` that may use the API from a browser besides the server's own; * for all", &s.AllowedOrigins},
+		{"drain-timeout", "10s", "how `long` a stop waits for requests and sockets", &s.DrainTimeout},
+		{"max-sockets", "10000", "`number` of WebSockets and event streams that one account may hold at once", &s.MaxSockets},
+
+		{"data", "./data", "`folder` of the database, contents, mails and the key", &s.Data},
+		{"database", "", "sqlite:PATH or postgres://... as `URL`; empty: switchboard.db in the data folder", &s.Database},
+		{"content", "", "`place` of files: a folder or s3://bucket/prefix?endpoint=...&region=...; empty: content in the data folder", &s.Content},
+		{"mail-dir", "", "`folder` where mails are dropped as .eml; empty: mail in the data folder", &s.MailDir},
+		{"secret-file", "", "`file` of the server's key, made at the first start; empty: secret.key in the data folder", &s.SecretFile},
+
+		{"log-level", "info", "debug, info, warn or error, as `level`", &s.LogLevel},
+		{"log-format", "text", "text or json, as `format`", &s.LogFormat},
+
+		{"retention", "7d", "how `long` the event log is kept for clients to resume from", &s.Retention},
+		{"token-ttl", "24h", "how `long` the token of a login is good", &s.TokenTTL},
+		{"link-ttl", "15m", "how `long` the link of a file is good", &s.LinkTTL},
+		{"max-data", "64MiB", "`size` of the largest file of a message", &s.MaxData},
+
+		{"no-throttle", "false", "switches all throttles off: for load and conformance tests", &s.NoThrottle},
+		{"throttle-register", "30/10m", "`rate` of registrations from one address", &s.Throttle.Register},
+		{"throttle-login", "60/1m", "`rate` of logins from one address, and into one account", &s.Throttle.Login},
+		{"throttle-captcha", "120/1m", "`rate` of captchas from one address, questions and answers together", &s.Throttle.Captcha},
+		{"throttle-pin", "10/15m", "`rate` of wrong PINs for one number", &s.Throttle.PIN},
+
+		{"graphql-introspection", "true", "whether clients may ask for the schema", &s.GraphQL.Introspection},
+		{"graphql-depth", "12", "`number` of fields within fields", &s.GraphQL.Depth},
+		{"graphql-complexity", "10000", "`cost` of an operation: a field is 1, a list its page size times what is in it", &s.GraphQL.Complexity},
+		{"graphql-aliases", "50", "`number` of aliases in an operation", &s.GraphQL.Aliases},
+		{"graphql-batch", "10", "`number` of operations in one request", &s.GraphQL.Batch},
+		{"graphql-tokens", "5000", "`number` of words and signs of a query", &s.GraphQL.Tokens},
+		{"graphql-body", "1MiB", "`size` of a request without its files", &s.GraphQL.Body},
+		{"graphql-page-size", "200", "`number` of items of one page", &s.GraphQL.PageSize},
+	}
+}
+
+// sections of the settings file: throttle: {login: x} is the flag throttle-login.
+var sections = []string{"throttle", "graphql"}
+
+// check refuses what can be read but not be meant.
+func (s *Settings) check() error {
+	if s.PublicURL != "" {
+		u, err := url.Parse(s.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return errors.New("public-url must be an http:// or https:// address without a query")
+		}
+	}
+	if s.LogFormat != "text" && s.LogFormat != "json" {
+		return errors.New("log-format must be text or json")
+	}
+	return nil
+}
+
+// derive fills in what follows from other settings.
+func (s *Settings) derive() {
+	if s.MailDir == "" {
+		s.MailDir = filepath.Join(s.Data, "mail")
+	}
+	if s.SecretFile == "" {
+		s.SecretFile = filepath.Join(s.Data, "secret.key")
+	}
+	s.PublicURL = strings.TrimSuffix(s.PublicURL, "/")
+}
+
+// Address is a host and a port to listen on.
+type Address string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *Address) UnmarshalText(b []byte) error {
+	host, port, found := strings.Cut(string(b), ":")
+	if i := strings.LastIndexByte(string(b), ':'); i >= 0 {
+		host, port = string(b)[:i], string(b)[i+1:]
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil || !found || strings.ContainsAny(host, "/ ") {
+		return fmt.Errorf("%q is not host:port", b)
+	}
+	*a = Address(b)
+	return nil
+}
+
+// Words are separated by commas.
+type Words []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *Words) UnmarshalText(b []byte) error {
+	*w = nil
+	for word := range strings.SplitSeq(string(b), ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			*w = append(*w, word)
+		}
+	}
+	return nil
+}
+
+// Networks are prefixes of addresses, separated by commas.
+type Networks []netip.Prefix
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *Networks) UnmarshalText(b []byte) error {
+	var words Words
+	if err := words.UnmarshalText(b); err != nil {
+		return err
+	}
+	*n = nil
+	for _, word := range words {
+		p, err := netip.ParsePrefix(word)
+		if err != nil {
+			return fmt.Errorf("%q is no network: write 10.0.0.0/8, or 192.0.2.1/32 for one address", word)
+		}
+		*n = append(*n, p)
+	}
+	return nil
+}
