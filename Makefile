@@ -77,6 +77,6 @@ fuzz:
 		done
 	done
 
-# The table of docs/bench.md for this machine, beside the bare limit in the same minutes.
+# A table of this machine's figures, beside those of the bare limit in the same minutes.
 bench:
 	go run ./internal/bench

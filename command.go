@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"switchboard/docs"
 	"switchboard/internal/config"
@@ -55,14 +56,22 @@ func read(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// migrate opens the store, which brings its schema up to date.
-func migrate(ctx context.Context, line *config.Line, p program) error {
+// migrate opens the store, which brings its schema up to date, and says what made it.
+func migrate(ctx context.Context, line *config.Line, p program) (err error) {
 	_, store, err := p.rules(ctx, line.Settings)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "the schema of the %s database is up to date\n", store.Dialect())
-	return store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
+	revisions, err := store.Revisions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range revisions {
+		fmt.Fprintf(p.out, "%s  applied %s\n", r.Version, r.AppliedAt.Time().Format(time.RFC3339))
+	}
+	_, err = fmt.Fprintf(p.out, "the schema of the %s database is up to date\n", store.Dialect())
+	return err
 }
 
 func manual(_ context.Context, _ *config.Line, p program) error {

@@ -69,6 +69,7 @@ func killUnderLoad(t *testing.T, args ...string) {
 		t.Errorf("exit code %d\n%s", code, p.log)
 	}
 	c.compareEvents(there)
+	t.Logf("%d messages, %d of them not acknowledged, %d events", len(there), len(there)-len(c.acked), len(c.received))
 }
 
 // provision makes an account that sends and one that receives.

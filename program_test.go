@@ -20,12 +20,16 @@ import (
 	"time"
 )
 
+// built is where the program is, once a test has needed it.
+var built string
+
 // binary is the program as it is shipped, but for the race detector. Built once: most of the tests of this package run it.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "switchboard-program")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "switchboard")
 	out, err := exec.Command("go", "build", "-race", "-o", path, ".").CombinedOutput()
 	if err != nil {
@@ -36,16 +40,14 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		if err := os.RemoveAll(filepath.Dir(path)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+	if err := os.RemoveAll(built); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }
 
-// program is one run of it.
+// process is one run of it.
 type process struct {
 	*testing.T
 	command *exec.Cmd

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -27,14 +26,11 @@ import (
 	"switchboard/internal/content"
 	"switchboard/internal/db"
 	"switchboard/internal/httpd"
+	"switchboard/internal/memory"
 	"switchboard/legacy"
 )
 
 func main() {
-	// GOGC=400 makes lists a quarter faster (docs/adr/0006-memory.md); what an idle program holds is set by the small heap, not by it.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
@@ -122,9 +118,10 @@ func serve(ctx context.Context, line *config.Line, p program) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- svc.Run(running) }()
-	defer func() { end(); err = errors.Join(err, <-ended) }()
+	ended := make(chan struct{})
+	go func() { svc.Run(running); close(ended) }()
+	go memory.Tend(running, os.Getenv("GOGC"))
+	defer func() { end(); <-ended }()
 
 	token, err := svc.OperatorToken(ctx)
 	if err != nil {
@@ -155,11 +152,11 @@ func (d *doors) open() http.Handler {
 	d.health = &httpd.Health{Version: version(), Ready: d.ready, Store: func() any { return d.store.Stats() }}
 	metrics.Watch(figures(d)...)
 	mux := http.NewServeMux()
-	mux.Handle("/query", graph.NewHandler(d.svc, graph.Options{
+	mux.Handle("/query", httpd.WithClientURL(graph.WithBaseURL, graph.NewHandler(d.svc, graph.Options{
 		Limits: graph.Limits{Depth: int(s.GraphQL.Depth), Complexity: int(s.GraphQL.Complexity), Aliases: int(s.GraphQL.Aliases),
 			Batch: int(s.GraphQL.Batch), Tokens: int(s.GraphQL.Tokens), Body: int64(s.GraphQL.Body), Upload: int64(s.MaxData) + 64<<10},
 		Introspection: s.GraphQL.Introspection, AllowedOrigins: s.AllowedOrigins, MaxSockets: int(s.MaxSockets), PublicURL: s.PublicURL,
-		TempDir: filepath.Join(s.Data, "tmp"), Drain: d.drain, Logger: d.log}))
+		TempDir: filepath.Join(s.Data, "tmp"), Drain: d.drain, Logger: d.log})))
 	mux.Handle("GET /{$}", graph.Playground("/query"))
 	legacy.Mount(mux, d.svc, legacy.Options{PublicURL: s.PublicURL, MaxSockets: int(s.MaxSockets), Drain: d.drain, Log: d.log})
 	mux.Handle("GET /files/{id}", httpd.Files(d.svc, d.log))

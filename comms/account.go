@@ -268,6 +268,9 @@ func (s *Service) ClearMatrixID(ctx context.Context) (*Account, error) {
 // updateAccount changes one account and tells of it.
 func (s *Service) updateAccount(ctx context.Context, id uuid.UUID, set func(*ent.AccountUpdateOne)) (acc *Account, err error) {
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
+		if err := s.lockAccount(ctx, c, id); err != nil {
+			return err
+		}
 		u := c.tx.Account.UpdateOneID(id)
 		set(u)
 		if acc, err = u.Save(ctx); err != nil {

@@ -43,6 +43,9 @@ func (s *Service) CreateApiToken(ctx context.Context, in CreateApiToken) (*NewAp
 	key := onceKey{Scope: a.AccountID.String(), Key: in.IdempotencyKey, Verb: "createApiToken",
 		Request: []any{in.Scopes.Names(), in.TTL, in.Comment}}
 	out.Replayed, err = s.once(ctx, key, out, func(ctx context.Context, c *change) error {
+		if err := s.lockAccount(ctx, c, a.AccountID); err != nil {
+			return err
+		}
 		value := newCredential(apiTokenPrefix)
 		create := c.tx.ApiToken.Create().SetAccountID(a.AccountID).SetHash(tokenHash(value)).SetComment(in.Comment).
 			SetScopes(in.Scopes.Names()).SetCreatedAt(c.now)

@@ -2,6 +2,7 @@ package comms
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -68,11 +69,34 @@ func (s *Service) sessionToken(account uuid.UUID, expires time.Time) (string, er
 	return token, nil
 }
 
+// bySession remembers the tokens that it verified, by their hash: a verification costs as much as all else that a small request does
+// outside of the store.
 func (s *Service) bySession(ctx context.Context, token string) (*Actor, error) {
+	hash := sha256.Sum256([]byte(token))
+	key := "session:" + string(hash[:])
+	a, seen := s.auth.get(key)
+	if a == nil {
+		var err error
+		if a, err = s.verifySession(ctx, token); err != nil {
+			return nil, err
+		}
+		s.auth.put(key, a, seen)
+	}
+	if !time.Now().Before(a.ExpiresAt) {
+		return nil, sessionExpired()
+	}
+	return a, nil
+}
+
+func sessionExpired() error {
+	return &Error{Code: Unauthenticated, Text: "the session token has expired"}
+}
+
+func (s *Service) verifySession(ctx context.Context, token string) (*Actor, error) {
 	var claims jwt.RegisteredClaims
 	if _, err := sessionParser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return s.keys.jwtKey, nil }); err != nil {
 		if errors.Is(err, jwt.ErrTokenExpired) {
-			return nil, &Error{Code: Unauthenticated, Text: "the session token has expired"}
+			return nil, sessionExpired()
 		}
 		return nil, badCredential(nil)
 	}

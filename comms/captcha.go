@@ -120,8 +120,11 @@ func badCaptchaToken() error {
 }
 
 func (s *Service) sweepCaptchas(ctx context.Context, now clock.Micros) error {
-	return s.change(ctx, func(ctx context.Context, c *change) error {
-		_, err := c.tx.Captcha.Delete().Where(captcha.ExpiresAtLTE(now)).Exec(ctx)
-		return err
+	return s.inBatches(ctx, "sweep captchas", func(ctx context.Context, c *change) (int, error) {
+		ids, err := c.tx.Captcha.Query().Where(captcha.ExpiresAtLTE(now)).Limit(sweepBatch).IDs(ctx)
+		if err != nil || len(ids) == 0 {
+			return 0, err
+		}
+		return c.tx.Captcha.Delete().Where(captcha.IDIn(ids...), captcha.ExpiresAtLTE(now)).Exec(ctx)
 	})
 }

@@ -40,7 +40,9 @@ func (s *Service) change(ctx context.Context, fn func(ctx context.Context, c *ch
 	})
 }
 
-// lockAccount makes other changes that lock the account wait: for rules that count before they write.
+// lockAccount makes other changes of the account wait. A change that writes rows of one account calls it first: it is locked at the end
+// anyway (outbox.go), and who had locked a row before would meet somebody who has the account and waits for that row. A change whose
+// account is found only in it, or that has several, locks no row that others write, but under a lock of its own that is taken first.
 func (s *Service) lockAccount(ctx context.Context, c *change, account uuid.UUID) error {
 	return s.store.Lock(ctx, c.tx, account)
 }

@@ -134,10 +134,15 @@ func (s *Service) bindDevice(ctx context.Context, c *change, in RegisterDevice, 
 			n.DeviceID = &id
 		}
 	}
-	if len(left) == 0 {
+	return forgetUnused(ctx, c, left...)
+}
+
+// forgetUnused removes those of the devices that nothing is bound to.
+func forgetUnused(ctx context.Context, c *change, devices ...uuid.UUID) error {
+	if len(devices) == 0 {
 		return nil
 	}
-	if _, err := c.tx.Device.Delete().Where(device.IDIn(left...), device.Not(device.HasNumbers())).Exec(ctx); err != nil {
+	if _, err := c.tx.Device.Delete().Where(device.IDIn(devices...), device.Not(device.HasNumbers())).Exec(ctx); err != nil {
 		return fmt.Errorf("forget devices without numbers: %w", err)
 	}
 	return nil

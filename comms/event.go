@@ -74,9 +74,13 @@ func parseCursor(s string) (int64, error) {
 	digits, ok := strings.CutPrefix(s, "e")
 	id, err := strconv.ParseInt(digits, 36, 64)
 	if !ok || err != nil || id < 0 {
-		return 0, &Error{Code: Invalid, Field: "after", Reason: ReasonBadCursor, Text: "after is not a cursor of this log"}
+		return 0, badCursor()
 	}
 	return id, nil
+}
+
+func badCursor() error {
+	return &Error{Code: Invalid, Field: "after", Reason: ReasonBadCursor, Text: "after is not a cursor of this log"}
 }
 
 // readEvents is up to limit events of the account after a place in its log, oldest first.

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
@@ -22,13 +23,15 @@ func compareUUID(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 // hub knows the accounts that somebody watches, and brings committed events to them. The database is the truth and the hub only the
 // fast way: whenever it can't be sure that it saw every event in order, it reads the log from where the feed stands.
 type hub struct {
-	svc  *Service
-	mu   sync.Mutex
-	last int64 // the newest event that this process knows of
-	open map[uuid.UUID]*feed
+	svc   *Service
+	mu    sync.Mutex
+	last  int64            // the newest event that this process knows of
+	stale bool             // last says nothing: nobody watched
+	marks [pollReach]int64 // last as it was at each of the latest polls, oldest first
+	open  map[uuid.UUID]*feed
 }
 
-func newHub(s *Service) *hub { return &hub{svc: s, open: map[uuid.UUID]*feed{}} }
+func newHub(s *Service) *hub { return &hub{svc: s, stale: true, open: map[uuid.UUID]*feed{}} }
 
 // publish is called after a commit with the events that it stored.
 func (h *hub) publish(events []*Event) {
@@ -37,18 +40,19 @@ func (h *hub) publish(events []*Event) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	inOrder := h.svc.store.Ordered() && events[0].ID == h.last+1
-	foreign := h.svc.store.Ordered() && !inOrder && h.last != 0 // another process wrote in between
+	known := h.last
 	h.last = max(h.last, events[len(events)-1].ID)
 	if len(h.open) == 0 {
 		return
 	}
-	if foreign {
+	ordered := h.svc.store.Ordered()
+	if ordered && events[0].ID > known+1 { // another process wrote in between
 		for _, f := range h.open {
 			f.push(nil)
 		}
 		return
 	}
+	inOrder := ordered && events[0].ID == known+1 // no poll has seen it already
 	for i := 0; i < len(events); {
 		j := i + 1
 		for j < len(events) && events[j].AccountID == events[i].AccountID {
@@ -65,42 +69,68 @@ func (h *hub) publish(events []*Event) {
 	}
 }
 
-// poll notices what other processes committed.
+const (
+	pollEvery = time.Second
+	// pollReach is how many polls an event may take from its id to its commit and still be noticed by other processes.
+	pollReach = 10
+	// pollOverlap is the same in ids, for the time before there were polls.
+	pollOverlap = 1000
+)
+
+// pollQuery reads a range of the primary key in its order. Grouped without the inner query, SQLite would go through an index of all events.
+const pollQuery = `SELECT account_id, MAX(id) FROM
+ (SELECT id, account_id FROM events WHERE id > $1 ORDER BY id LIMIT 100000) AS news GROUP BY account_id`
+
+// poll notices what other processes committed, and has feeds that could not read the log try again.
 func (h *hub) poll(ctx context.Context) error {
-	h.mu.Lock()
-	watched, last := len(h.open), h.last
-	h.mu.Unlock()
-	if watched == 0 {
+	since, watched := h.since()
+	if !watched {
 		return nil
 	}
-	// Where transactions run in parallel an id can become visible after a greater one: look back a little.
-	since := last
-	if !h.svc.store.Ordered() {
-		since = max(0, last-pollOverlap)
-	}
-	var rows []struct {
-		AccountID uuid.UUID `json:"account_id"`
-		Max       int64     `json:"max"`
-	}
-	err := h.svc.store.Read().Event.Query().Where(event.IDGT(since)).Limit(pollOverlap*10).
-		GroupBy(event.FieldAccountID).Aggregate(maxID).Scan(ctx, &rows)
+	newest := map[uuid.UUID]int64{}
+	rows, err := h.svc.store.Read().QueryContext(ctx, pollQuery, since)
 	if err != nil {
+		return fmt.Errorf("look for new events: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var account uuid.UUID
+		var id int64
+		if err := rows.Scan(&account, &id); err != nil {
+			return fmt.Errorf("look for new events: %w", err)
+		}
+		newest[account] = id
+	}
+	if err := rows.Err(); err != nil {
 		return fmt.Errorf("look for new events: %w", err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, r := range rows {
-		h.last = max(h.last, r.Max)
-		if f := h.open[r.AccountID]; f != nil && r.Max > f.position() {
+	for account, id := range newest {
+		h.last = max(h.last, id)
+		if f := h.open[account]; f != nil && id > f.position() {
 			f.push(nil)
 		}
+	}
+	for _, f := range h.open {
+		f.retry()
 	}
 	return nil
 }
 
-const pollOverlap = 1000
-
-func maxID(s *sql.Selector) string { return sql.As(sql.Max(s.C(event.FieldID)), "max") }
+// since is where the next poll begins, if anybody watches. Where transactions run in parallel an id can become visible after a greater one:
+// there it looks back at what was the newest some polls ago.
+func (h *hub) since() (since int64, watched bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since = h.last
+	if !h.svc.store.Ordered() {
+		since = h.marks[0]
+		copy(h.marks[:], h.marks[1:])
+		h.marks[pollReach-1] = max(0, h.last-pollOverlap)
+	}
+	return since, len(h.open) > 0
+}
 
 // acquire opens the account's feed, or joins it.
 func (h *hub) acquire(ctx context.Context, account uuid.UUID) (*feed, error) {
@@ -112,15 +142,17 @@ func (h *hub) acquire(ctx context.Context, account uuid.UUID) (*feed, error) {
 	}
 	f.users++
 	h.mu.Unlock()
-	// The feed is known to publish before its head is read, so nothing falls between the two.
+	// The feed is known to publish before its head is read, and the end of the whole log is read before that: nothing falls in between.
 	f.once.Do(func() {
 		ctx := context.WithoutCancel(ctx)
-		newest, err := h.svc.newestEvent(ctx, account)
-		f.mu.Lock()
-		f.head, f.err = max(f.head, newest), err
-		f.mu.Unlock()
-		if f.err == nil {
-			f.err = h.catchUp(ctx)
+		if f.err = h.catchUp(ctx); f.err != nil {
+			return
+		}
+		var ends logEnds
+		if ends, f.err = h.svc.logEnds(ctx, account, 0); f.err == nil {
+			f.mu.Lock()
+			f.head = max(f.head, ends.newest)
+			f.mu.Unlock()
 		}
 	})
 	if f.err != nil {
@@ -130,12 +162,12 @@ func (h *hub) acquire(ctx context.Context, account uuid.UUID) (*feed, error) {
 	return f, nil
 }
 
-// catchUp learns how far the log as a whole has come, for poll to look only at what is new.
+// catchUp learns how far the log as a whole has come since somebody watched, for poll to look only at what is new.
 func (h *hub) catchUp(ctx context.Context) error {
 	h.mu.Lock()
-	known := h.last != 0
+	stale := h.stale
 	h.mu.Unlock()
-	if known {
+	if !stale {
 		return nil
 	}
 	ids, err := h.svc.store.Read().Event.Query().Order(event.ByID(desc)).Limit(1).IDs(ctx)
@@ -147,6 +179,12 @@ func (h *hub) catchUp(ctx context.Context) error {
 	if len(ids) > 0 {
 		h.last = max(h.last, ids[0])
 	}
+	if h.stale {
+		for i := range h.marks {
+			h.marks[i] = max(0, h.last-pollOverlap)
+		}
+	}
+	h.stale = false
 	return nil
 }
 
@@ -155,6 +193,7 @@ func (h *hub) release(f *feed) {
 	defer h.mu.Unlock()
 	if f.users--; f.users == 0 {
 		delete(h.open, f.account)
+		h.stale = h.stale || len(h.open) == 0
 	}
 }
 
@@ -186,6 +225,20 @@ func (f *feed) push(events []*Event) {
 	} else {
 		f.queue = append(f.queue, events...)
 	}
+	f.start()
+}
+
+// retry looks again into a log that could not be read.
+func (f *feed) retry() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.behind {
+		f.start()
+	}
+}
+
+// start has the events delivered, unless that is under way. f.mu is held.
+func (f *feed) start() {
 	if !f.running {
 		f.running = true
 		go f.run()
@@ -221,7 +274,7 @@ func (f *feed) next() ([]*Event, []*Watcher, bool) {
 			if events, err = f.hub.svc.readEvents(context.Background(), f.account, head, maxQueue, nil); err != nil {
 				f.hub.svc.log.Error("read the log for its watchers", "error", err)
 				f.mu.Lock()
-				f.running, f.behind = false, true // the next push or poll tries again
+				f.running, f.behind = false, true // the next event or poll tries again
 				f.mu.Unlock()
 				return nil, nil, false
 			}

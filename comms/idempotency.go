@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -30,9 +29,6 @@ type onceKey struct {
 	Request any
 }
 
-// errKeyTaken says that somebody else stored the same key first.
-var errKeyTaken = errors.New("the idempotency key was stored meanwhile")
-
 // once is change for what must not happen twice. fn fills result, which is kept, sealed, with what fn wrote. When the same request was
 // made before, result is filled from there, fn is not run and replayed is true.
 func (s *Service) once(ctx context.Context, k onceKey, result any, fn func(ctx context.Context, c *change) error) (replayed bool, err error) {
@@ -47,7 +43,7 @@ func (s *Service) once(ctx context.Context, k onceKey, result any, fn func(ctx c
 		return false, fmt.Errorf("encode a request: %w", err)
 	}
 	digest := s.keys.lookup("idempotency."+k.Verb, string(request))
-	attempt := func(ctx context.Context, c *change) error {
+	err = s.change(ctx, func(ctx context.Context, c *change) error {
 		// Who comes second waits here until the first is committed, and then finds the key.
 		if err := s.store.Lock(ctx, c.tx, uuid.NewSHA1(uuid.Nil, []byte(k.Scope+"\x00"+k.Key))); err != nil {
 			return err
@@ -59,12 +55,20 @@ func (s *Service) once(ctx context.Context, k onceKey, result any, fn func(ctx c
 			return err
 		}
 		return s.remember(ctx, c, k, digest, result)
-	}
-	err = s.change(ctx, attempt)
-	if errors.Is(err, errKeyTaken) {
-		err = s.change(ctx, attempt)
-	}
+	})
 	return replayed && err == nil, err
+}
+
+// remembers tells whether a request with that key was made before; what it was is for once to compare.
+func (s *Service) remembers(ctx context.Context, k onceKey) (bool, error) {
+	if k.Key == "" || checkKey(k.Key) != nil {
+		return false, nil
+	}
+	there, err := s.store.Read().IdempotencyKey.Query().Where(idempotencykey.Scope(k.Scope), idempotencykey.Key(k.Key)).Exist(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look for an idempotency key: %w", err)
+	}
+	return there, nil
 }
 
 func checkKey(key string) error {
@@ -109,10 +113,10 @@ func (s *Service) remember(ctx context.Context, c *change, k onceKey, digest []b
 	}
 	err = c.tx.IdempotencyKey.Create().SetScope(k.Scope).SetKey(k.Key).SetVerb(k.Verb).SetDigest(digest).
 		SetResult(s.keys.seal(k.sealedAs(), plain)).SetCreatedAt(c.now).Exec(ctx)
-	if ent.IsConstraintError(err) {
-		return fmt.Errorf("%w: %w", errKeyTaken, err)
+	if err != nil {
+		return fmt.Errorf("store an idempotency key: %w", err)
 	}
-	return err
+	return nil
 }
 
 func (k onceKey) sealedAs() string { return "idempotency:" + k.Scope + ":" + k.Key }
@@ -122,8 +126,11 @@ func keyReused() error {
 }
 
 func (s *Service) sweepKeys(ctx context.Context, now clock.Micros) error {
-	return s.change(ctx, func(ctx context.Context, c *change) error {
-		_, err := c.tx.IdempotencyKey.Delete().Where(idempotencykey.CreatedAtLTE(now.Add(-keyLife))).Exec(ctx)
-		return err
+	return s.inBatches(ctx, "sweep idempotency keys", func(ctx context.Context, c *change) (int, error) {
+		ids, err := c.tx.IdempotencyKey.Query().Where(idempotencykey.CreatedAtLTE(now.Add(-keyLife))).Limit(sweepBatch).IDs(ctx)
+		if err != nil || len(ids) == 0 {
+			return 0, err
+		}
+		return c.tx.IdempotencyKey.Delete().Where(idempotencykey.IDIn(ids...)).Exec(ctx)
 	})
 }

@@ -1,6 +1,7 @@
 package comms
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,7 +12,6 @@ import (
 	"switchboard/ent"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
-	"switchboard/ent/predicate"
 	"switchboard/internal/clock"
 )
 
@@ -41,25 +41,13 @@ func (s *Service) TakeMessages(ctx context.Context, in TakeMessages) ([]*Message
 	if in.After != nil {
 		return s.takeSince(ctx, ids, accounts, *in.After)
 	}
-	unread := []predicate.Message{message.ToNumberIDIn(ids...), message.DeliveredAtIsNil()}
-	if any, err := s.store.Read().Message.Query().Where(unread...).Exist(ctx); err != nil || !any {
+	unread := func(db *ent.Client) *ent.MessageQuery {
+		return db.Message.Query().Where(message.ToNumberIDIn(ids...), message.DeliveredAtIsNil()).Order(message.ByID()).Limit(takeUnread)
+	}
+	if any, err := unread(s.store.Read()).Exist(ctx); err != nil || !any {
 		return nil, err
 	}
-	var taken []*Message
-	err = s.change(ctx, func(ctx context.Context, c *change) (err error) {
-		if err := s.store.Lock(ctx, c.tx, ids...); err != nil { // two that take at once: the second finds what the first left
-			return err
-		}
-		taken, err = c.tx.Message.Query().Where(unread...).Order(message.ByID()).Limit(takeUnread).All(ctx)
-		if err != nil {
-			return err
-		}
-		return s.deliver(ctx, c, taken)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return taken, nil
+	return s.handOut(ctx, ids, unread)
 }
 
 func (s *Service) accountsOf(ctx context.Context, numbers []uuid.UUID) ([]uuid.UUID, error) {
@@ -92,19 +80,10 @@ func (s *Service) takeSince(ctx context.Context, numbers, accounts []uuid.UUID, 
 	if err != nil {
 		return nil, fmt.Errorf("read messages: %w", err)
 	}
-	if !slices.ContainsFunc(found, func(m *Message) bool { return m.DeliveredAt == nil }) {
+	if len(unread(found)) == 0 {
 		return found, nil
 	}
-	err = s.change(ctx, func(ctx context.Context, c *change) (err error) {
-		if err := s.store.Lock(ctx, c.tx, numbers...); err != nil {
-			return err
-		}
-		if found, err = query(c.tx).All(ctx); err != nil {
-			return err
-		}
-		return s.deliver(ctx, c, slices.DeleteFunc(slices.Clone(found), func(m *Message) bool { return m.DeliveredAt != nil }))
-	})
-	return found, err
+	return s.handOut(ctx, numbers, query)
 }
 
 // MarkDelivered marks messages that the caller received as delivered and answers them in the order asked.
@@ -117,36 +96,56 @@ func (s *Service) MarkDelivered(ctx context.Context, ids []int64) ([]*Message, e
 		return nil, invalid("messageIds", "1 to %d messages", s.limits.PageSize)
 	}
 	distinct := slices.Compact(slices.Sorted(slices.Values(ids)))
-	byID := map[int64]*Message{}
-	err = s.change(ctx, func(ctx context.Context, c *change) error {
-		if err := s.store.Lock(ctx, c.tx, a.AccountID); err != nil {
-			return err
-		}
-		rows, err := c.tx.Message.Query().Where(message.IDIn(distinct...), message.ToAccount(a.AccountID)).Order(message.ByID()).All(ctx)
-		if err != nil {
-			return err
-		}
-		if len(rows) != len(distinct) {
-			return notFound("messageIds", "there is no such received message")
-		}
-		clear(byID)
-		for _, m := range rows {
-			byID[m.ID] = m
-		}
-		return s.deliver(ctx, c, slices.DeleteFunc(rows, func(m *Message) bool { return m.DeliveredAt != nil }))
-	})
+	query := func(db *ent.Client) *ent.MessageQuery {
+		return db.Message.Query().Where(message.IDIn(distinct...), message.ToAccount(a.AccountID)).Order(message.ByID())
+	}
+	found, err := query(s.store.Read()).All(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read messages: %w", err)
+	}
+	if len(found) != len(distinct) {
+		return nil, notFound("messageIds", "there is no such received message")
+	}
+	if left := unread(found); len(left) > 0 {
+		numbers := make([]uuid.UUID, len(left))
+		for i, m := range left {
+			numbers[i] = m.ToNumberID
+		}
+		if found, err = s.handOut(ctx, numbers, query); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]*Message, len(ids))
 	for i, id := range ids {
-		out[i] = byID[id]
+		at, _ := slices.BinarySearchFunc(found, id, func(m *Message, id int64) int { return cmp.Compare(m.ID, id) })
+		out[i] = found[at]
 	}
 	return out, nil
 }
 
-// deliver marks unread messages, sorted by id, as delivered and tells both sides. Those that somebody else marked in between are left out of
-// what is told; the callers hold a lock under which there are none.
+func unread(messages []*Message) []*Message {
+	return slices.DeleteFunc(slices.Clone(messages), func(m *Message) bool { return m.DeliveredAt != nil })
+}
+
+// handOut answers what the query finds and marks what is unread of it as delivered. The numbers are those that received it: under their lock
+// of two that hand out at once the second finds what the first left. It is taken before any other, and the accounts' after it (outbox.go).
+func (s *Service) handOut(ctx context.Context, numbers []uuid.UUID, query func(*ent.Client) *ent.MessageQuery) (found []*Message, err error) {
+	err = s.change(ctx, func(ctx context.Context, c *change) error {
+		if err := s.store.Lock(ctx, c.tx, numbers...); err != nil {
+			return err
+		}
+		if found, err = query(c.tx).All(ctx); err != nil {
+			return fmt.Errorf("read messages: %w", err)
+		}
+		return s.deliver(ctx, c, unread(found))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// deliver marks unread messages as delivered and tells both sides. The caller holds a lock under which nobody else does.
 func (s *Service) deliver(ctx context.Context, c *change, unread []*Message) error {
 	for chunk := range slices.Chunk(unread, rowsAtOnce) {
 		ids := make([]int64, len(chunk))
@@ -158,12 +157,8 @@ func (s *Service) deliver(ctx context.Context, c *change, unread []*Message) err
 				c.tell(messageEvent(MessageDelivered, m, m.FromAccount))
 			}
 		}
-		n, err := c.tx.Message.Update().Where(message.IDIn(ids...), message.DeliveredAtIsNil()).SetDeliveredAt(c.now).Save(ctx)
-		if err != nil {
+		if err := c.tx.Message.Update().Where(message.IDIn(ids...)).SetDeliveredAt(c.now).Exec(ctx); err != nil {
 			return fmt.Errorf("mark delivered: %w", err)
-		}
-		if n != len(ids) {
-			return &Error{Code: Unavailable, Text: "the messages are being delivered to somebody else, try again"}
 		}
 	}
 	return nil

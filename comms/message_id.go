@@ -1,6 +1,7 @@
 package comms
 
 import (
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
@@ -44,8 +45,10 @@ func (c *idClock) next(now clock.Micros, n int) []int64 {
 	}
 }
 
-// idAt is the smallest id that a message of that instant can have.
-func idAt(t clock.Micros) int64 { return max(0, (t.Milli()-idEpoch)<<idTime) }
+// idAt is the smallest id that a message of that instant can have; of one that no id can hold, the border.
+func idAt(t clock.Micros) int64 {
+	return min(max(0, t.Milli()-idEpoch), math.MaxInt64>>idTime) << idTime
+}
 
 // ParseMessageID reads a message's id as the doors show it.
 func ParseMessageID(s string) (int64, error) {

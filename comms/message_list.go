@@ -3,7 +3,6 @@ package comms
 import (
 	"context"
 
-	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"switchboard/ent"
@@ -43,7 +42,7 @@ func (s *Service) Messages(ctx context.Context, f MessageFilter, p Page) (*PageO
 	return pageOf(ctx, s, p, list[*Message]{name: 'm', columns: []string{message.FieldID}, newest: true,
 		place: func(m *Message) place { return place{n: m.ID} },
 		read: func(ctx context.Context, w window) ([]*Message, error) {
-			return s.store.Read().Message.Query().Where(q.in(w)).Order(w.order).Limit(w.limit).All(ctx)
+			return s.readMessages(ctx, q.account, q, w)
 		}})
 }
 
@@ -55,7 +54,7 @@ func (s *Service) CountMessages(ctx context.Context, f MessageFilter) (int, erro
 	}
 	var either []predicate.Message
 	for _, side := range q.sides {
-		either = append(either, message.And(side...))
+		either = append(either, message.And(side.where...))
 	}
 	return s.store.Read().Message.Query().Where(message.Or(either...)).Count(ctx)
 }
@@ -75,7 +74,15 @@ func (s *Service) Message(ctx context.Context, id int64) (*Message, error) {
 }
 
 // messageSearch is a filter made ready: the conditions for each side of the account that it looks at.
-type messageSearch struct{ sides [][]predicate.Message }
+type messageSearch struct {
+	account uuid.UUID
+	sides   []messageSide
+}
+
+type messageSide struct {
+	received bool
+	where    []predicate.Message
+}
 
 func (s *Service) messageSearch(ctx context.Context, f MessageFilter) (*messageSearch, error) {
 	a, err := demand(ctx, ReadMessages)
@@ -90,12 +97,12 @@ func (s *Service) messageSearch(ctx context.Context, f MessageFilter) (*messageS
 			return nil, err
 		}
 	}
-	q := &messageSearch{}
+	q := &messageSearch{account: a.AccountID}
 	if f.Direction != SentOut {
-		q.sides = append(q.sides, append(f.common(), f.received(a.AccountID)...))
+		q.sides = append(q.sides, messageSide{true, append(f.received(a.AccountID), f.common()...)})
 	}
 	if f.Direction != Received {
-		q.sides = append(q.sides, append(f.common(), f.sent(a.AccountID)...))
+		q.sides = append(q.sides, messageSide{false, append(f.sent(a.AccountID), f.common()...)})
 	}
 	return q, nil
 }
@@ -143,33 +150,6 @@ func (f *MessageFilter) sent(account uuid.UUID) []predicate.Message {
 		out = append(out, message.ToNumber(f.Peer))
 	}
 	return out
-}
-
-// in is the condition for the window's rows. With both sides it is a union of two seeks, each cut to the window's limit: an OR would
-// have the database read and sort everything that the account ever sent or received.
-func (q *messageSearch) in(w window) predicate.Message {
-	if len(q.sides) == 1 {
-		return message.And(append(q.sides[0], w.where)...)
-	}
-	return func(sel *sql.Selector) {
-		var union *sql.Selector
-		for _, side := range q.sides {
-			b := sql.Dialect(sel.Dialect())
-			t := b.Select(message.FieldID).From(sql.Table(message.Table))
-			for _, p := range side {
-				p(t)
-			}
-			w.where(t)
-			w.order(t)
-			limited := b.Select(message.FieldID).From(t.Limit(w.limit).As("side"))
-			if union == nil {
-				union = limited
-			} else {
-				union = union.UnionAll(limited)
-			}
-		}
-		sel.Where(sql.In(sel.C(message.FieldID), union))
-	}
 }
 
 // messagesInOrder reads messages by their ids, in that order; what is gone is left out.

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"entgo.io/ent/dialect/sql/sqlgraph"
 	"github.com/google/uuid"
 
-	"switchboard/ent"
 	"switchboard/ent/message"
 )
 
@@ -43,7 +44,7 @@ type letter struct {
 	to       []string
 	name     string
 	kind     message.Kind
-	text     *string // nil: the data is in staged
+	text     string // where the data is not in staged
 	staged   Staged
 	length   int64
 	fileName string
@@ -66,12 +67,9 @@ func (s *Service) SendMessage(ctx context.Context, in SendMessage) (*Sent, error
 		return nil, err
 	}
 	defer l.discard()
-	if l.staged != nil { // data is kept only for a message that can be sent
-		if _, err := s.parties(ctx, s.store.Read(), a, l); err != nil {
+	if l.staged != nil {
+		if err := s.keepData(ctx, a, l, in.IdempotencyKey); err != nil {
 			return nil, err
-		}
-		if err := l.staged.Keep(ctx); err != nil {
-			return nil, fmt.Errorf("keep the data: %w", err)
 		}
 	}
 	sent, err := s.sendOnce(ctx, a, l, in.IdempotencyKey)
@@ -80,6 +78,19 @@ func (s *Service) SendMessage(ctx context.Context, in SendMessage) (*Sent, error
 		sent, err = s.sendOnce(ctx, a, l, in.IdempotencyKey)
 	}
 	return sent, err
+}
+
+// keepData keeps data only for a message that can be sent, or that was under the same key.
+func (s *Service) keepData(ctx context.Context, a *Actor, l *letter, key string) error {
+	if _, refusal := s.parties(ctx, s.store.Read(), a, l); refusal != nil {
+		if known, err := s.remembers(ctx, l.onceKey(a, key)); err != nil || !known {
+			return errors.Join(refusal, err)
+		}
+	}
+	if err := l.staged.Keep(ctx); err != nil {
+		return fmt.Errorf("keep the data: %w", err)
+	}
+	return nil
 }
 
 func (s *Service) sendOnce(ctx context.Context, a *Actor, l *letter, key string) (*Sent, error) {
@@ -171,7 +182,7 @@ func (s *Service) composeText(ctx context.Context, l *letter, text string) error
 	if len(text) > inlineText || l.kind == message.KindFile {
 		return s.stage(ctx, l, strings.NewReader(text), int64(len(text)))
 	}
-	l.text, l.length = &text, int64(len(text))
+	l.text, l.length = text, int64(len(text))
 	return nil
 }
 
@@ -192,8 +203,7 @@ func (s *Service) composeData(ctx context.Context, l *letter, in SendMessage) er
 	case !utf8.Valid(b[:n]):
 		return invalid("text", "the text is not UTF-8")
 	}
-	text := string(b[:n])
-	l.text, l.length = &text, int64(n)
+	l.text, l.length = string(b[:n]), int64(n)
 	return nil
 }
 
@@ -273,26 +283,19 @@ func (s *Service) post(ctx context.Context, c *change, l *letter, p *parties) ([
 	if name == "" {
 		name = p.alias
 	}
-	rows := make([]*ent.MessageCreate, len(l.to))
+	hash := ""
+	if l.staged != nil {
+		hash = l.staged.Hash()
+	}
+	out := make([]*Message, len(l.to))
 	for i, to := range l.to {
 		t := p.to[to]
-		m := c.tx.Message.Create().SetID(ids[i]).SetDataID(ids[0]).SetKind(l.kind).SetLength(l.length).SetCreatedAt(c.now).
-			SetFromAccount(p.account).SetFromNumberID(l.from).SetFromNumber(p.number).SetFromName(name).
-			SetToAccount(t.account).SetToNumberID(t.id).SetToNumber(to).SetNillableText(l.text)
-		if l.staged != nil {
-			m.SetContent(l.staged.Hash())
-		}
-		if l.fileName != "" {
-			m.SetFileName(l.fileName)
-		}
-		rows[i] = m
+		out[i] = &Message{ID: ids[i], DataID: ids[0], Kind: l.kind, Text: l.text, Content: hash, Length: l.length, FileName: l.fileName,
+			CreatedAt: c.now, FromAccount: p.account, FromNumberID: l.from, FromNumber: p.number, FromName: name,
+			ToAccount: t.account, ToNumberID: t.id, ToNumber: to}
 	}
-	out, err := saveMessages(ctx, c, rows)
-	if ent.IsConstraintError(err) {
-		return nil, fmt.Errorf("%w: %w", errIDTaken, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store the message: %w", err)
+	if err := s.saveMessages(ctx, c, out); err != nil {
+		return nil, err
 	}
 	for _, m := range out {
 		c.tell(messageEvent(MessageSent, m, m.FromAccount))
@@ -304,24 +307,26 @@ func (s *Service) post(ctx context.Context, c *change, l *letter, p *parties) ([
 // errIDTaken says that another process drew the same message id: the transaction is lost, and made again with another.
 var errIDTaken = errors.New("the message's id is taken")
 
-// rowsAtOnce keeps one statement under the databases' bounds on variables (SQLite 32766, PostgreSQL 65535).
-const rowsAtOnce = 500
+var messageInsert = insert{table: message.Table, columns: []string{message.FieldID, message.FieldDataID, message.FieldKind, message.FieldText,
+	message.FieldContent, message.FieldLength, message.FieldFileName, message.FieldCreatedAt, message.FieldFromAccount,
+	message.FieldFromNumberID, message.FieldFromNumber, message.FieldFromName, message.FieldToAccount, message.FieldToNumberID, message.FieldToNumber}}
 
-func saveMessages(ctx context.Context, c *change, rows []*ent.MessageCreate) ([]*Message, error) {
-	if len(rows) == 1 {
-		m, err := rows[0].Save(ctx)
-		return []*Message{m}, err
-	}
-	var out []*Message
-	for len(rows) > 0 {
-		n := min(len(rows), rowsAtOnce)
-		saved, err := c.tx.Message.CreateBulk(rows[:n]...).Save(ctx)
-		if err != nil {
-			return nil, err
+func (s *Service) saveMessages(ctx context.Context, c *change, messages []*Message) error {
+	for chunk := range slices.Chunk(messages, rowsAtOnce) {
+		args := make([]any, 0, len(chunk)*len(messageInsert.columns))
+		for _, m := range chunk {
+			args = append(args, m.ID, m.DataID, string(m.Kind), []byte(m.Text), m.Content, m.Length, m.FileName, int64(m.CreatedAt), m.FromAccount,
+				m.FromNumberID, m.FromNumber, m.FromName, m.ToAccount, m.ToNumberID, m.ToNumber)
 		}
-		out, rows = append(out, saved...), rows[n:]
+		_, err := c.tx.ExecContext(ctx, messageInsert.statement(len(chunk), s.store.Dialect()), args...)
+		if sqlgraph.IsUniqueConstraintError(err) {
+			return fmt.Errorf("%w: %w", errIDTaken, err)
+		}
+		if err != nil {
+			return fmt.Errorf("store the message: %w", err)
+		}
 	}
-	return out, nil
+	return nil
 }
 
 // messageEvent is the event for one side.

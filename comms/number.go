@@ -175,6 +175,9 @@ func (s *Service) UpdateNumber(ctx context.Context, id uuid.UUID, alias string) 
 		return nil, err
 	}
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
+		if err := s.lockAccount(ctx, c, a.AccountID); err != nil {
+			return err
+		}
 		n, err = c.tx.Number.UpdateOneID(id).Where(number.AccountID(a.AccountID)).SetAlias(alias).Save(ctx)
 		if err != nil {
 			return noNumber(err)
@@ -246,14 +249,16 @@ func wrongPIN() error {
 	return &Error{Code: Forbidden, Reason: ReasonWrongPIN, Field: "currentPin", Text: "the current PIN is wrong"}
 }
 
-// DeleteNumber removes a number with its call records (OpenCloud). Its messages stay, and it is never given to anybody again.
+// DeleteNumber removes a number with its call records (OpenCloud), and its device if that has no other. Its messages stay, and it is
+// never given to anybody again.
 func (s *Service) DeleteNumber(ctx context.Context, id uuid.UUID) (n *Number, err error) {
 	a, err := demand(ctx, WriteNumbers)
 	if err != nil {
 		return nil, err
 	}
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
-		if err := s.lockAccount(ctx, c, a.AccountID); err != nil { // of two who delete it one does
+		// Of two who delete it one does, and nobody binds it to a device meanwhile.
+		if err := s.store.Lock(ctx, c.tx, a.AccountID, devicesLock); err != nil {
 			return err
 		}
 		n, err = c.tx.Number.Query().Where(number.ID(id), number.AccountID(a.AccountID)).Only(ctx)
@@ -263,7 +268,14 @@ func (s *Service) DeleteNumber(ctx context.Context, id uuid.UUID) (n *Number, er
 		if err := c.tx.Number.DeleteOne(n).Exec(ctx); err != nil {
 			return fmt.Errorf("delete a number: %w", err)
 		}
-		if err := c.tx.RetiredNumber.Create().SetID(n.Number).SetCreatedAt(c.now).OnConflict().DoNothing().Exec(ctx); err != nil {
+		if n.DeviceID != nil {
+			if err := forgetUnused(ctx, c, *n.DeviceID); err != nil {
+				return err
+			}
+		}
+		// A number that was provisioned again is retired already. Not DoNothing: ent takes the row that doesn't come back for an error.
+		err := c.tx.RetiredNumber.Create().SetID(n.Number).SetCreatedAt(c.now).OnConflictColumns(retirednumber.FieldID).Ignore().Exec(ctx)
+		if err != nil {
 			return fmt.Errorf("retire a number: %w", err)
 		}
 		c.tell(&Event{Kind: NumberDeleted, AccountID: a.AccountID, NumberID: n.ID, Number: n})
@@ -317,15 +329,7 @@ func (s *Service) NumbersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UU
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.store.Read().Number.Query().Where(number.AccountID(a.AccountID), number.IDIn(ids...)).All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read numbers: %w", err)
-	}
-	out := make(map[uuid.UUID]*Number, len(rows))
-	for _, n := range rows {
-		out[n.ID] = n
-	}
-	return out, nil
+	return s.readNumbers(ctx, a.AccountID, ids)
 }
 
 func checkAlias(alias string) error {

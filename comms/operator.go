@@ -17,6 +17,8 @@ import (
 // operatorPrefix names the settings that hold the hashes of one-time operator tokens, one for each node: each prints its own.
 const operatorPrefix = "operator_token:"
 
+var operatorLock = uuid.NewSHA1(uuid.Nil, []byte("operator"))
+
 // OperatorToken makes a token with which an account can become the operator's, once; the one that this node made before ends. Where
 // there is an operator already it is empty.
 func (s *Service) OperatorToken(ctx context.Context) (string, error) {
@@ -47,7 +49,7 @@ func (s *Service) ClaimOperator(ctx context.Context, token string) (acc *Account
 	}
 	hash := s.keys.lookup("operator", token)
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
-		if err := s.store.Lock(ctx, c.tx, uuid.NewSHA1(uuid.Nil, []byte(operatorPrefix))); err != nil { // one claims it
+		if err := s.store.Lock(ctx, c.tx, operatorLock, a.AccountID); err != nil { // one claims it
 			return err
 		}
 		mine := func(q *sql.Selector) { q.Where(sql.HasPrefix(q.C(setting.FieldID), operatorPrefix)) }

@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 
 	"github.com/google/uuid"
 
@@ -42,12 +39,12 @@ func (s *Service) appendEvents(ctx context.Context, c *change) error {
 	return nil
 }
 
-const eventColumns = 6
+var eventInsert = insert{table: event.Table, returning: event.FieldID, columns: []string{event.FieldAccountID, event.FieldKind,
+	event.FieldNumberID, event.FieldMessageID, event.FieldFact, event.FieldCreatedAt}}
 
-// insertEvents writes one statement by hand: it runs in every change, and ent's builder for several rows costs as much again as the
-// database does.
+// insertEvents stores events and learns their ids.
 func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) error {
-	args := make([]any, 0, len(events)*eventColumns)
+	args := make([]any, 0, len(events)*len(eventInsert.columns))
 	for _, e := range events {
 		var number, message any
 		var stored []byte
@@ -64,8 +61,9 @@ func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) 
 		}
 		args = append(args, e.AccountID, string(e.Kind), number, message, stored, int64(e.At))
 	}
+	statement := eventInsert.statement(len(events), s.store.Dialect())
 	if s.store.Dialect() == "sqlite3" {
-		res, err := c.tx.ExecContext(ctx, insertStatement(len(events), false), args...)
+		res, err := c.tx.ExecContext(ctx, statement, args...)
 		if err != nil {
 			return err
 		}
@@ -78,7 +76,7 @@ func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) 
 		}
 		return nil
 	}
-	rows, err := c.tx.QueryContext(ctx, insertStatement(len(events), true), args...)
+	rows, err := c.tx.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return err
 	}
@@ -89,39 +87,4 @@ func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) 
 		}
 	}
 	return rows.Err()
-}
-
-var insertStatements sync.Map // of [2]int{rows, dialect} to string
-
-func insertStatement(rows int, dollars bool) string {
-	key := [2]int{rows, 0}
-	if dollars {
-		key[1] = 1
-	}
-	if q, ok := insertStatements.Load(key); ok {
-		return q.(string)
-	}
-	var b strings.Builder
-	b.WriteString("INSERT INTO " + event.Table + " (account_id, kind, number_id, message_id, fact, created_at) VALUES ")
-	for i := range rows * eventColumns {
-		switch {
-		case i == 0:
-			b.WriteByte('(')
-		case i%eventColumns == 0:
-			b.WriteString("), (")
-		default:
-			b.WriteString(", ")
-		}
-		if dollars {
-			b.WriteString("$" + strconv.Itoa(i+1))
-		} else {
-			b.WriteByte('?')
-		}
-	}
-	b.WriteByte(')')
-	if dollars {
-		b.WriteString(" RETURNING id")
-	}
-	insertStatements.Store(key, b.String())
-	return b.String()
 }

@@ -47,6 +47,7 @@ type list[T any] struct {
 type window struct {
 	where func(*sql.Selector)
 	order func(*sql.Selector)
+	down  bool // order, in a word
 	limit int
 }
 
@@ -68,7 +69,7 @@ func pageOf[T any](ctx context.Context, s *Service, p Page, l list[T]) (*PageOf[
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.read(ctx, window{limit: n + 1, order: l.ordered(l.newest != backward), where: func(q *sql.Selector) {
+	items, err := l.read(ctx, window{limit: n + 1, order: l.ordered(l.newest != backward), down: l.newest != backward, where: func(q *sql.Selector) {
 		if after != nil {
 			q.Where(l.beyond(q, after, l.newest))
 		}
@@ -140,14 +141,17 @@ func (l list[T]) beyond(q *sql.Selector, p *place, down bool) *sql.Predicate {
 	return sql.CompositeGT(columns, int64(p.at), p.id)
 }
 
+// format is written to take one allocation: a page has a cursor for each item.
 func (l list[T]) format(p place) string {
-	b := []byte{l.name}
+	var place [1 + 8 + 16]byte
+	b := append(place[:0], l.name)
 	if len(l.columns) == 1 {
 		b = binary.BigEndian.AppendUint64(b, uint64(p.n))
 	} else {
 		b = append(binary.BigEndian.AppendUint64(b, uint64(p.at)), p.id[:]...)
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
+	var text [(len(place)*8 + 5) / 6]byte
+	return string(base64.RawURLEncoding.AppendEncode(text[:0], b))
 }
 
 func (l list[T]) cursor(field string, text *string) (*place, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"switchboard/ent"
 	"switchboard/ent/account"
 )
 
@@ -92,13 +93,13 @@ func (s *Service) Provision(ctx context.Context, in Provision) (*Provisioned, er
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := s.hashNewPasswords(ctx, in)
+	hashes, there, err := s.hashNewPasswords(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	var out *Provisioned
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
-		if err := s.store.Lock(ctx, c.tx, provisionKey); err != nil { // of two that load one file at once one makes what is new
+		if err := s.store.Lock(ctx, c.tx, append(there, provisionKey)...); err != nil { // of two that load one file at once one makes what is new
 			return err
 		}
 		out = &Provisioned{Accounts: make([]ProvisionedAccount, len(in.Accounts))}
@@ -118,25 +119,26 @@ func (s *Service) Provision(ctx context.Context, in Provision) (*Provisioned, er
 
 var provisionKey = uuid.NewSHA1(uuid.Nil, []byte("provision"))
 
-// hashNewPasswords does the slow part for accounts that are not there yet before the change begins.
-func (s *Service) hashNewPasswords(ctx context.Context, in Provision) (map[string]string, error) {
-	hashes := map[string]string{}
+// hashNewPasswords does the slow part for accounts that are not there yet before the change begins, and finds those that are.
+func (s *Service) hashNewPasswords(ctx context.Context, in Provision) (hashes map[string]string, there []uuid.UUID, err error) {
+	hashes = map[string]string{}
 	for i, wish := range in.Accounts {
-		there, err := s.store.Read().Account.Query().Where(account.Email(wish.Email)).Exist(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("look for an email: %w", err)
-		}
-		if there {
+		id, err := s.store.Read().Account.Query().Where(account.Email(wish.Email)).OnlyID(ctx)
+		if err == nil {
+			there = append(there, id)
 			continue
 		}
+		if !ent.IsNotFound(err) {
+			return nil, nil, fmt.Errorf("look for an email: %w", err)
+		}
 		if err := checkPassword(wish.Password); err != nil {
-			return nil, within(fmt.Sprintf("accounts[%d]", i), err)
+			return nil, nil, within(fmt.Sprintf("accounts[%d]", i), err)
 		}
 		if hashes[wish.Email], err = s.hash.of(ctx, wish.Password); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return hashes, nil
+	return hashes, there, nil
 }
 
 // within puts a place before the field of an Error.

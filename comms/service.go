@@ -3,8 +3,12 @@ package comms
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"switchboard/internal/clock"
 )
@@ -95,21 +99,30 @@ func (s *Service) Limits() Limits { return s.limits }
 
 // Run does what time demands until ctx ends: it trims the log and what has expired, notices what other processes wrote, and writes
 // down when live sessions were last seen.
-func (s *Service) Run(ctx context.Context) error {
-	if err := s.closeStaleSessions(ctx); err != nil {
-		return err
-	}
-	poll, sweep := time.NewTicker(time.Second), time.NewTicker(s.sweepEvery())
+func (s *Service) Run(ctx context.Context) {
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { s.sweepAgainAndAgain(ctx) }) // apart: much to remove must not keep news back
+	defer sweeping.Wait()
+	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	defer sweep.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-poll.C:
 			s.report(ctx, "poll the log", s.hub.poll(ctx))
+		}
+	}
+}
+
+func (s *Service) sweepAgainAndAgain(ctx context.Context) {
+	sweep := time.NewTicker(s.sweepEvery())
+	defer sweep.Stop()
+	for ctx.Err() == nil {
+		s.report(ctx, "sweep", s.Sweep(ctx, clock.Now()))
+		select {
+		case <-ctx.Done():
 		case <-sweep.C:
-			s.report(ctx, "sweep", s.Sweep(ctx, clock.Now()))
 		}
 	}
 }
@@ -118,9 +131,33 @@ func (s *Service) sweepEvery() time.Duration {
 	return min(10*time.Minute, max(s.limits.Retention/10, 100*time.Millisecond))
 }
 
-// Sweep removes what has outlived its time: old events, unanswered captchas, idempotency keys; and notes live sessions.
+// Sweep removes what has outlived its time: old events, unanswered captchas, idempotency keys; and says which sessions are live and
+// closes those of processes that ended.
 func (s *Service) Sweep(ctx context.Context, now clock.Micros) error {
-	return errors.Join(s.trimLog(ctx, now), s.sweepCaptchas(ctx, now), s.sweepKeys(ctx, now), s.saveSessions(ctx))
+	return errors.Join(s.saveSessions(ctx), s.closeStaleSessions(ctx), s.trimLog(ctx, now), s.sweepCaptchas(ctx, now), s.sweepKeys(ctx, now))
+}
+
+// sweepBatch is how many rows one change removes: other changes get their turn in between.
+const sweepBatch = 1000
+
+// sweepLock is the lock under which rows are swept, so that processes on one database don't do it at once.
+var sweepLock = uuid.NewSHA1(uuid.Nil, []byte("sweep"))
+
+// inBatches runs some, each time in a change of its own, until it removes less than a batch.
+func (s *Service) inBatches(ctx context.Context, what string, some func(ctx context.Context, c *change) (removed int, err error)) error {
+	for removed := sweepBatch; removed >= sweepBatch; {
+		err := s.change(ctx, func(ctx context.Context, c *change) (err error) {
+			if err := s.store.Lock(ctx, c.tx, sweepLock); err != nil {
+				return err
+			}
+			removed, err = some(ctx, c)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
 }
 
 func (s *Service) report(ctx context.Context, what string, err error) {

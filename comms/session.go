@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"switchboard/ent/session"
@@ -101,7 +102,7 @@ func (l *LiveSession) Close(ctx context.Context) error {
 			return fmt.Errorf("close a session: %w", err)
 		}
 		old, err := c.tx.Session.Query().Where(session.AccountID(l.account), session.ClosedAtNotNil()).
-			Order(session.ByCreatedAt(desc), session.ByID(desc)).Offset(keptSessions).IDs(ctx)
+			Order(session.ByCreatedAt(desc), session.ByID(desc)).Offset(keptSessions).Limit(sweepBatch).IDs(ctx)
 		if err != nil {
 			return fmt.Errorf("look for old sessions: %w", err)
 		}
@@ -172,31 +173,27 @@ func (s *Service) overlay(open, closed []*Session, limit int) []*Session {
 // sessionsFreshFor is how long another node's word that it holds a socket is believed.
 func (s *Service) sessionsFreshFor() time.Duration { return 2*s.sweepEvery() + time.Minute }
 
-// closeStaleSessions closes, when the program starts, what an earlier life of it left open, and what other nodes no longer speak for.
+// closeStaleSessions closes what an earlier life of this process left open, and what other nodes no longer speak for.
 func (s *Service) closeStaleSessions(ctx context.Context) error {
-	return s.change(ctx, func(ctx context.Context, c *change) error {
-		stale := session.Or(session.Node(s.node), session.LastSeenLT(c.now.Add(-s.sessionsFreshFor())))
-		if s.store.Ordered() {
-			stale = session.IDNEQ(uuid.Nil) // there is no other node
+	err := s.change(ctx, func(ctx context.Context, c *change) error {
+		stale := session.CreatedAtLT(s.live.since)
+		if !s.store.Ordered() { // there are other nodes
+			stale = session.Or(session.And(session.Node(s.node), stale),
+				session.And(session.NodeNEQ(s.node), session.LastSeenLT(c.now.Add(-s.sessionsFreshFor()))))
 		}
-		rows, err := c.tx.Session.Query().Where(session.ClosedAtIsNil(), session.CreatedAtLT(s.live.since), stale).
-			Select(session.FieldID, session.FieldLastSeen).All(ctx)
-		if err != nil {
-			return fmt.Errorf("look for stale sessions: %w", err)
-		}
-		for _, row := range rows {
-			if err := c.tx.Session.UpdateOneID(row.ID).SetClosedAt(row.LastSeen).Exec(ctx); err != nil {
-				return fmt.Errorf("close a stale session: %w", err)
-			}
-		}
-		return nil
+		return c.tx.Session.Update().Where(session.ClosedAtIsNil(), stale).
+			Modify(func(u *sql.UpdateBuilder) { u.Set(session.FieldClosedAt, sql.Expr(session.FieldLastSeen)) }).Exec(ctx)
 	})
+	if err != nil {
+		return fmt.Errorf("close stale sessions: %w", err)
+	}
+	return nil
 }
 
 // saveSessions writes down when live sessions were last seen, so that a crash loses little of it. Where there are other nodes it
 // writes the present instead: to them the row is this node's word that the socket is still open.
 func (s *Service) saveSessions(ctx context.Context) error {
-	for ids := range slices.Chunk(s.live.ids(), 500) {
+	for ids := range slices.Chunk(s.live.ids(), rowsAtOnce) {
 		err := s.change(ctx, func(ctx context.Context, c *change) error {
 			if !s.store.Ordered() {
 				return c.tx.Session.Update().Where(session.IDIn(ids...), session.ClosedAtIsNil()).SetLastSeen(c.now).Exec(ctx)

@@ -2,13 +2,13 @@ package comms
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
 
-	"switchboard/ent/account"
-	"switchboard/ent/event"
 	"switchboard/ent/number"
+	"switchboard/internal/clock"
 )
 
 // Watch says which part of the caller's log somebody wants to see.
@@ -32,12 +32,12 @@ type Watcher struct {
 	svc     *Service
 	feed    *feed
 	after   int64
-	head    int64
 	deliver func([]*Event) // set once, under feed.mu
 }
 
 // OpenWatch checks that the caller may see what it asks for, and takes its place in the log. Close must be called.
 func (s *Service) OpenWatch(ctx context.Context, w Watch) (*Watcher, error) {
+	w.Kinds = slices.Compact(slices.Sorted(slices.Values(w.Kinds)))
 	scope := ReadEvents
 	if len(w.Kinds) > 0 && !slices.ContainsFunc(w.Kinds, func(k Kind) bool {
 		return k != MessageReceived && k != MessageSent && k != MessageDelivered
@@ -51,43 +51,27 @@ func (s *Service) OpenWatch(ctx context.Context, w Watch) (*Watcher, error) {
 	if err := s.ownNumbers(ctx, a.AccountID, "numberIds", w.NumberIDs); err != nil {
 		return nil, err
 	}
-	f, err := s.hub.acquire(ctx, a.AccountID)
-	if err != nil {
-		return nil, err
-	}
-	out := &Watcher{Watch: w, svc: s, feed: f, head: f.position()}
-	out.after = out.head
+	out := &Watcher{Watch: w, svc: s}
 	if w.After != "" {
-		if out.after, err = s.checkCursor(ctx, a.AccountID, w.After); err != nil {
-			s.hub.release(f)
+		if out.after, err = parseCursor(w.After); err != nil {
 			return nil, err
 		}
 	}
+	if out.feed, err = s.hub.acquire(ctx, a.AccountID); err != nil {
+		return nil, err
+	}
+	// Read anew: the feed may not have told yet of what has happened already.
+	ends, err := s.logEnds(ctx, a.AccountID, out.after)
+	if w.After == "" {
+		out.after = ends.newest
+	} else if err == nil {
+		err = ends.check(out.after, clock.Now().Add(-s.limits.Retention))
+	}
+	if err != nil {
+		s.hub.release(out.feed)
+		return nil, err
+	}
 	return out, nil
-}
-
-// checkCursor refuses a cursor after which something is no longer there to be told.
-func (s *Service) checkCursor(ctx context.Context, id uuid.UUID, cursor string) (int64, error) {
-	after, err := parseCursor(cursor)
-	if err != nil {
-		return 0, err
-	}
-	acc, err := s.store.Read().Account.Query().Where(account.ID(id)).Select(account.FieldTrimmedTo).Only(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if after < acc.TrimmedTo {
-		return 0, &Error{Code: Invalid, Field: "after", Reason: ReasonCursorExpired,
-			Text: "after is older than the log is kept: read the lists anew and subscribe without a cursor"}
-	}
-	newest, err := s.newestEvent(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	if after > max(newest, acc.TrimmedTo) {
-		return 0, &Error{Code: Invalid, Field: "after", Reason: ReasonBadCursor, Text: "after is not a cursor of this log"}
-	}
-	return after, nil
 }
 
 // LogCursor is the newest place in the caller's log: what happens after it can be asked for with it.
@@ -96,23 +80,50 @@ func (s *Service) LogCursor(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	newest, err := s.newestEvent(ctx, a.AccountID)
-	if err != nil {
-		return "", err
-	}
-	acc, err := s.store.Read().Account.Query().Where(account.ID(a.AccountID)).Select(account.FieldTrimmedTo).Only(ctx)
-	if err != nil {
-		return "", err
-	}
-	return formatCursor(max(newest, acc.TrimmedTo)), nil
+	ends, err := s.logEnds(ctx, a.AccountID, 0)
+	return formatCursor(ends.newest), err
 }
 
-func (s *Service) newestEvent(ctx context.Context, account uuid.UUID) (int64, error) {
-	ids, err := s.store.Read().Event.Query().Where(event.AccountID(account)).Order(event.ByID(desc)).Limit(1).IDs(ctx)
-	if err != nil || len(ids) == 0 {
-		return 0, err
+// logEnds is what an account's log holds.
+type logEnds struct {
+	trimmed int64         // all up to it was removed
+	newest  int64         // its last event, whether or not that was removed
+	next    *clock.Micros // when the first event behind the place that was asked about was written; nil: there is none
+}
+
+const logEndsQuery = `SELECT a.trimmed_to, (SELECT MAX(e.id) FROM events e WHERE e.account_id = a.id),
+ (SELECT e.created_at FROM events e WHERE e.account_id = a.id AND e.id > $1 ORDER BY e.id LIMIT 1) FROM accounts a WHERE a.id = $2`
+
+func (s *Service) logEnds(ctx context.Context, account uuid.UUID, after int64) (logEnds, error) {
+	var out logEnds
+	rows, err := s.store.Read().QueryContext(ctx, logEndsQuery, after, account)
+	if err != nil {
+		return out, fmt.Errorf("find the ends of the log: %w", err)
 	}
-	return ids[0], nil
+	defer rows.Close()
+	var newest *int64
+	if rows.Next() {
+		if err := rows.Scan(&out.trimmed, &newest, &out.next); err != nil {
+			return out, fmt.Errorf("find the ends of the log: %w", err)
+		}
+	}
+	out.newest = out.trimmed
+	if newest != nil {
+		out.newest = *newest
+	}
+	return out, rows.Err()
+}
+
+// check refuses a cursor after which something is no longer there to be told, or is too old to be there for long.
+func (l logEnds) check(after int64, oldest clock.Micros) error {
+	if after > l.newest {
+		return badCursor()
+	}
+	if after < l.trimmed || l.next != nil && *l.next < oldest {
+		return &Error{Code: Invalid, Field: "after", Reason: ReasonCursorExpired,
+			Text: "after is older than the log is kept: read the lists anew and subscribe without a cursor"}
+	}
+	return nil
 }
 
 // ownNumbers refuses ids that are not the account's own numbers.
@@ -149,9 +160,6 @@ func (w *Watcher) Missed(ctx context.Context, after int64, limit int) (events []
 // Start has deliver called with each batch of wanted events from now on, in order, one call at a time. It must not block: all who
 // watch the account wait for it. It returns the ID after which live events begin: all up to it are in Missed.
 func (w *Watcher) Start(deliver func([]*Event)) int64 { return w.feed.attach(w, deliver) }
-
-// Position is the ID up to which the live events have been told.
-func (w *Watcher) Position() int64 { return w.feed.position() }
 
 // Close ends it. deliver may still be running when it returns, but is not called again.
 func (w *Watcher) Close() { w.feed.detach(w) }

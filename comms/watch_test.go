@@ -128,9 +128,7 @@ func TestWatchSeesOtherProcesses(t *testing.T) {
 	onBoth(t, func(w *world) {
 		a, b := w.side(1), w.side(1)
 		other := &world{TB: t, svc: newWorld(t, w.store).svc, store: w.store} // rules of another process on the same database
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- w.svc.Run(ctx) }()
+		w.running()
 		f, err := follow(b.ctx, w.svc, comms.Watch{Kinds: []comms.Kind{comms.MessageReceived}})
 		if err != nil {
 			t.Fatal(err)
@@ -141,10 +139,6 @@ func TestWatchSeesOtherProcesses(t *testing.T) {
 		w.send(a, b.numbers[0], "ours")
 		other.send(a, b.numbers[0], "theirs, and nothing of ours after it")
 		if err := f.until(t.Context(), 4); err != nil {
-			t.Error(err)
-		}
-		stop()
-		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})

@@ -2,7 +2,7 @@
 //
 // Start reading at Resolver (resolver.go) and then at the file of a noun (message.go, number.go ...). errors.go says how a refusal
 // is told; plan.go how a subscription is set up once and rendered for many. The contract is schema.graphql; gen is generated from it,
-// model holds the Go types that gqlgen.yml binds to it. handler.go and its neighbours speak HTTP, WebSocket and SSE.
+// model holds the Go types that gqlgen.yml binds to it, direct is what the generated code runs on. handler.go and its neighbours speak HTTP, WebSocket and SSE.
 //
 // No rule lives here: who may do what is decided in comms.
 package graph

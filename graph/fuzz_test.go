@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
+	"regexp"
 	"testing"
 	"unicode/utf8"
 
@@ -21,6 +23,25 @@ func documentsOf(f *testing.F) *documents {
 		f.Fatal(err)
 	}
 	return newDocuments(newSchema(svc), Options{Introspection: true}.withDefaults())
+}
+
+// FuzzJSON: what is taken for JSON is, and means what encoding/json says; what is refused isn't, or is what we refuse besides.
+func FuzzJSON(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, bad := parseJSON(text)
+		if bad != nil {
+			if json.Valid(text) && utf8.Valid(text) && !regexp.MustCompile(`given twice|nested more|half a character`).MatchString(bad.Error()) {
+				t.Errorf("%q is refused: %v", text, bad)
+			}
+			return
+		}
+		var want any
+		dec := json.NewDecoder(bytes.NewReader(text))
+		dec.UseNumber()
+		if err := dec.Decode(&want); err != nil || !json.Valid(text) || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q is %#v, not %#v (%v)", text, got, want, err)
+		}
+	})
 }
 
 // FuzzBody: whatever a body is, it is read or refused; what is read is JSON in UTF-8, and is validated or refused.
@@ -67,8 +88,8 @@ func FuzzOperation(f *testing.F) {
 	d := documentsOf(f)
 	f.Fuzz(func(t *testing.T, query, variables string) {
 		var given map[string]any
-		if bad := readObject(json.NewDecoder(bytes.NewReader([]byte(variables))), "variables", &given); bad != nil {
-			return
+		if v, bad := parseJSON([]byte(variables)); bad == nil {
+			given, _ = v.(map[string]any)
 		}
 		op, errs := d.operation(t.Context(), &graphql.RawParams{Query: query, Variables: given})
 		if (op == nil) == (errs == nil) {
@@ -114,11 +135,11 @@ func FuzzMessage(f *testing.F) {
 		if m.kind == "" || !json.Valid(data) {
 			t.Errorf("%q is taken for a message", data)
 		}
-		if payload, bad := m.object(); bad == nil {
+		if payload, bad := objectOf(m.payload, "payload"); bad == nil {
 			initCredential(payload)
 		}
-		if m.payload != nil {
-			_, _ = readParams(json.NewDecoder(bytes.NewReader(m.payload)), nil)
+		if _, bad := paramsIn(m.payload); bad == nil && !json.Valid(encoded(m.payload)) {
+			t.Errorf("%v as JSON", m.payload)
 		}
 		if !json.Valid(encoded(m.id)) {
 			t.Errorf("%q as JSON", m.id)

@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -11,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -174,16 +171,27 @@ func (u *upload) discard() error {
 
 // decodeMap reads `map`: for each file the paths at which it stands.
 func decodeMap(text []byte, limit int) (map[string][]string, *badRequest) {
-	if !utf8.Valid(text) || tooNested(text) {
+	v, bad := parseJSON(text)
+	if bad != nil {
+		return nil, bad
+	}
+	named, ok := v.(map[string]any)
+	if !ok {
 		return nil, unreadable("map must be an object of lists of paths")
 	}
-	var places map[string][]string
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if err := dec.Decode(&places); err != nil {
-		return nil, unreadable("map must be an object of lists of paths")
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, unreadable("map must be an object of lists of paths")
+	places := make(map[string][]string, len(named))
+	for name, v := range named {
+		paths, ok := v.([]any)
+		places[name] = make([]string, len(paths))
+		for i := range paths {
+			places[name][i], ok = paths[i].(string)
+			if !ok {
+				break
+			}
+		}
+		if !ok {
+			return nil, unreadable("map must be an object of lists of paths")
+		}
 	}
 	if len(places) > limit {
 		return nil, &badRequest{http.StatusRequestEntityTooLarge, refused(codeBody, "a request may have %d files at most", limit)}

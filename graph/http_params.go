@@ -2,13 +2,12 @@ package graph
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -34,9 +33,6 @@ func unreadable(format string, args ...any) *badRequest {
 	return &badRequest{http.StatusBadRequest, refused(codeRequest, format, args...)}
 }
 
-// maxNesting bounds arrays and objects in each other; the greatest input of the schema needs four.
-const maxNesting = 64
-
 // paramsOf reads a GET: the parameters stand in the query string, the objects among them as JSON.
 func paramsOf(r *http.Request) (*asked, *badRequest) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
@@ -56,15 +52,12 @@ func paramsOf(r *http.Request) (*asked, *badRequest) {
 		if text == "" {
 			continue
 		}
-		if tooNested([]byte(text)) {
-			return nil, unreadable("%s is nested more than %d deep", name, maxNesting)
+		v, bad := parseJSON([]byte(text))
+		if bad == nil {
+			*into, bad = objectOf(v, name)
 		}
-		dec := json.NewDecoder(bytes.NewReader([]byte(text)))
-		if bad := readObject(dec, name, into); bad != nil {
+		if bad != nil {
 			return nil, bad
-		}
-		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-			return nil, unreadable("%s must be one JSON object", name)
 		}
 	}
 	return &asked{params: []*graphql.RawParams{p}}, nil
@@ -117,147 +110,56 @@ func readBody(r io.Reader, announced, limit int64) ([]byte, *badRequest) {
 
 // decodeBody reads a request, or a list of them.
 func decodeBody(b []byte, head http.Header, batch int) (*asked, *badRequest) {
-	switch {
-	case !utf8.Valid(b):
-		return nil, unreadable("the body is no UTF-8")
-	case tooNested(b):
-		return nil, unreadable("the body is nested more than %d deep", maxNesting)
+	v, bad := parseJSON(b)
+	if bad != nil {
+		return nil, bad
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	out := &asked{}
-	if first := bytes.TrimLeft(b, " \t\r\n"); len(first) > 0 && first[0] == '[' {
-		out.batch = true
-		if _, err := dec.Token(); err != nil {
-			return nil, unreadable("the body must be JSON")
-		}
-		for dec.More() {
-			if len(out.params) == batch {
-				return nil, &badRequest{http.StatusBadRequest, refused(codeBatch, "a request may hold %d operations at most", batch)}
-			}
-			p, bad := readParams(dec, head)
-			if bad != nil {
-				return nil, bad
-			}
-			out.params = append(out.params, p)
-		}
-		if _, err := dec.Token(); err != nil || len(out.params) == 0 {
-			return nil, unreadable("the body must be a JSON object, or a list of them")
-		}
-	} else {
-		p, bad := readParams(dec, head)
-		if bad != nil {
+	list, isList := v.([]any)
+	switch {
+	case !isList:
+		list = []any{v}
+	case len(list) == 0:
+		return nil, unreadable("the list is empty")
+	case len(list) > batch:
+		return nil, &badRequest{http.StatusBadRequest, refused(codeBatch, "a request may hold %d operations at most", batch)}
+	}
+	out := &asked{batch: isList, params: make([]*graphql.RawParams, len(list))}
+	for i, item := range list {
+		if out.params[i], bad = paramsIn(item); bad != nil {
 			return nil, bad
 		}
-		out.params = []*graphql.RawParams{p}
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, unreadable("something stands behind the JSON")
+		out.params[i].Headers = head
 	}
 	return out, nil
 }
 
-// readParams reads the parameters of one request. Names are compared exactly, and none may stand twice: encoding/json would take any
-// letter case and the last of several, and what a gateway before us checked might not be what is executed.
-func readParams(dec *json.Decoder, head http.Header) (*graphql.RawParams, *badRequest) {
-	p := &graphql.RawParams{Headers: head}
-	var seen []string
-	bad := readFields(dec, func(name string) *badRequest {
-		if slices.Contains(seen, name) {
-			return unreadable("%.40q is given twice", name)
-		}
-		seen = append(seen, name)
-		switch name {
-		case "query":
-			return readText(dec, name, &p.Query)
-		case "operationName":
-			return readText(dec, name, &p.OperationName)
-		case "variables":
-			return readObject(dec, name, &p.Variables)
-		case "extensions":
-			return readObject(dec, name, &p.Extensions)
-		}
-		if len(seen) > 20 {
-			return unreadable("the request has too many members")
-		}
-		return skipValue(dec) // "Additional properties … MUST be ignored" (GraphQL over HTTP)
-	})
-	return p, bad
+// paramsIn finds the parameters of one request in its JSON. What else stands there "MUST be ignored" (GraphQL over HTTP).
+func paramsIn(v any) (*graphql.RawParams, *badRequest) {
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, unreadable("a request must be a JSON object")
+	}
+	p := &graphql.RawParams{}
+	var bad [4]*badRequest
+	p.Query, bad[0] = textOf(object["query"], "query")
+	p.OperationName, bad[1] = textOf(object["operationName"], "operationName")
+	p.Variables, bad[2] = objectOf(object["variables"], "variables")
+	p.Extensions, bad[3] = objectOf(object["extensions"], "extensions")
+	return p, cmp.Or(bad[:]...)
 }
 
-// readFields reads an object, calling field for each member: it must read the member's value.
-func readFields(dec *json.Decoder, field func(name string) *badRequest) *badRequest {
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return unreadable("a JSON object is expected")
-	}
-	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return unreadable("the JSON can't be read")
-		}
-		if bad := field(name); bad != nil {
-			return bad
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return unreadable("the JSON can't be read")
-	}
-	return nil
-}
-
-func skipValue(dec *json.Decoder) *badRequest {
-	var v json.RawMessage
-	if err := dec.Decode(&v); err != nil {
-		return unreadable("the JSON can't be read")
-	}
-	return nil
-}
-
-func readText(dec *json.Decoder, name string, into *string) *badRequest {
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return unreadable("the JSON can't be read")
-	}
+func textOf(v any, name string) (string, *badRequest) {
 	text, ok := v.(string)
 	if v != nil && !ok {
-		return unreadable("%s must be text", name)
+		return "", unreadable("%s must be text", name)
 	}
-	*into = text
-	return nil
+	return text, nil
 }
 
-func readObject(dec *json.Decoder, name string, into *map[string]any) *badRequest {
-	dec.UseNumber() // an id or a large number must not become a float
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return unreadable("%s can't be read as JSON", name)
-	}
+func objectOf(v any, name string) (map[string]any, *badRequest) {
 	object, ok := v.(map[string]any)
 	if v != nil && !ok {
-		return unreadable("%s must be an object", name)
+		return nil, unreadable("%s must be an object", name)
 	}
-	*into = object
-	return nil
-}
-
-// tooNested tells whether JSON has more arrays and objects in each other than anything here needs, before anything walks it.
-func tooNested(b []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxNesting {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
+	return object, nil
 }

@@ -3,13 +3,10 @@ package graph
 import (
 	"encoding/json"
 	"math"
-	"reflect"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/validator"
 
 	"switchboard/graph/model"
 )
@@ -23,100 +20,125 @@ var scalars = map[string]func(any) error{
 	"Upload":      func(v any) error { _, err := graphql.UnmarshalUpload(v); return err },
 }
 
-// variables coerces what was given as the operation declares it.
+// variables coerces what was given as the operation declares it (GraphQL specification section 6.1.2, CoerceVariableValues). gqlparser's
+// own VariableValues takes numbers as text and text as numbers, any letter case of an enum's values, and every custom scalar.
 func (d *documents) variables(op *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
-	values, err := validator.VariableValues(d.schema, op, given)
-	if err != nil {
-		g, ok := err.(*gqlerror.Error)
-		if !ok {
-			return nil, refused(badInput, "the variables don't fit the operation")
-		}
-		errcode.Set(g, badInput)
-		return nil, g
-	}
-	c := inputCheck{schema: d.schema, path: ast.Path{ast.PathName("variable")}}
+	out := make(map[string]any, len(op.VariableDefinitions))
+	c := coercion{schema: d.schema, path: ast.Path{ast.PathName("variable")}}
 	for _, v := range op.VariableDefinitions {
-		if err := c.at(ast.PathName(v.Variable), v.Type, values[v.Variable]); err != nil {
+		value, ok := given[v.Variable]
+		switch {
+		case !ok && v.DefaultValue != nil:
+			var err error
+			if value, err = v.DefaultValue.Value(nil); err != nil {
+				return nil, c.missing(v.Variable, "has no usable default")
+			}
+		case !ok && v.Type.NonNull:
+			return nil, c.missing(v.Variable, "must be defined")
+		case !ok:
+			continue
+		}
+		var err *gqlerror.Error
+		if out[v.Variable], err = c.at(ast.PathName(v.Variable), v.Type, value); err != nil {
 			return nil, err
 		}
 	}
-	return values, nil
+	return out, nil
 }
 
-// inputCheck goes over values that VariableValues let through, and does what it leaves out: custom scalars, @oneOf, numbers given as text
-// and text given as numbers, integers of more than 32 bits, enum values in another case.
-type inputCheck struct {
+// coercion is under way at a place.
+type coercion struct {
 	schema *ast.Schema
 	path   ast.Path
 }
 
-func (c *inputCheck) at(step ast.PathElement, typ *ast.Type, v any) *gqlerror.Error {
+func (c *coercion) at(step ast.PathElement, typ *ast.Type, v any) (any, *gqlerror.Error) {
 	c.path = append(c.path, step)
-	err := c.value(typ, v)
+	v, err := c.value(typ, v)
 	c.path = c.path[:len(c.path)-1]
-	return err
+	return v, err
 }
 
-func (c *inputCheck) refuse(format string, args ...any) *gqlerror.Error {
+func (c *coercion) refuse(format string, args ...any) *gqlerror.Error {
 	err := refused(badInput, format, args...)
 	err.Path = append(ast.Path(nil), c.path...)
 	return err
 }
 
-func (c *inputCheck) value(typ *ast.Type, v any) *gqlerror.Error {
-	if v == nil { // whether it may be null is judged
-		return nil
+func (c *coercion) missing(name, why string) *gqlerror.Error {
+	c.path = append(c.path, ast.PathName(name))
+	return c.refuse("%s", why)
+}
+
+func (c *coercion) value(typ *ast.Type, v any) (any, *gqlerror.Error) {
+	if v == nil {
+		if typ.NonNull {
+			return nil, c.refuse("cannot be null")
+		}
+		return nil, nil
 	}
 	if typ.Elem != nil {
-		list := reflect.ValueOf(v) // VariableValues makes a list of any type from a single value
-		if list.Kind() != reflect.Slice {
-			return c.refuse("must be a list")
-		}
-		for i := range list.Len() {
-			if err := c.at(ast.PathIndex(i), typ.Elem, list.Index(i).Interface()); err != nil {
-				return err
-			}
-		}
-		return nil
+		return c.list(typ.Elem, v)
 	}
 	def := c.schema.Types[typ.NamedType]
 	switch def.Kind {
 	case ast.InputObject:
-		return c.object(def, v)
+		return v, c.object(def, v)
 	case ast.Enum:
-		name, ok := v.(string)
-		if !ok || def.EnumValues.ForName(name) == nil {
-			return c.refuse("is no value of %s", def.Name)
+		if name, ok := v.(string); !ok || def.EnumValues.ForName(name) == nil {
+			return nil, c.refuse("is no value of %s", def.Name)
 		}
 	case ast.Scalar:
 		if why := badScalar(def.Name, v); why != "" {
-			return c.refuse("%s", why)
+			return nil, c.refuse("%s", why)
 		}
 	}
-	return nil
+	return v, nil
 }
 
-func (c *inputCheck) object(def *ast.Definition, v any) *gqlerror.Error {
+// list takes a single value for a list of one (section 3.12).
+func (c *coercion) list(elem *ast.Type, v any) (any, *gqlerror.Error) {
+	list, ok := v.([]any)
+	if !ok {
+		v, err := c.value(elem, v)
+		return []any{v}, err
+	}
+	for i := range list {
+		var err *gqlerror.Error
+		if list[i], err = c.at(ast.PathIndex(i), elem, list[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (c *coercion) object(def *ast.Definition, v any) *gqlerror.Error {
 	object, ok := v.(map[string]any)
 	if !ok {
 		return c.refuse("must be a %s", def.Name)
 	}
-	if def.Directives.ForName("oneOf") != nil {
-		if len(object) != 1 {
-			return c.refuse("exactly one field of %s must be given", def.Name)
+	for name, value := range object {
+		if def.Fields.ForName(name) == nil {
+			return c.missing(name, "unknown field")
 		}
-		for name, value := range object {
-			if value == nil {
-				c.path = append(c.path, ast.PathName(name))
-				return c.refuse("must not be null: it is the one field of %s", def.Name)
-			}
+		if value == nil && def.Directives.ForName("oneOf") != nil {
+			return c.missing(name, "must not be null: it is the one field that is given")
 		}
 	}
+	if def.Directives.ForName("oneOf") != nil && len(object) != 1 {
+		return c.refuse("exactly one field of %s must be given", def.Name)
+	}
 	for _, f := range def.Fields {
-		if value, ok := object[f.Name]; ok {
-			if err := c.at(ast.PathName(f.Name), f.Type, value); err != nil {
-				return err
+		value, ok := object[f.Name]
+		if !ok {
+			if f.Type.NonNull && f.DefaultValue == nil {
+				return c.missing(f.Name, "must be defined")
 			}
+			continue // gqlgen knows the defaults of input fields
+		}
+		var err *gqlerror.Error
+		if object[f.Name], err = c.at(ast.PathName(f.Name), f.Type, value); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -144,7 +166,7 @@ func badScalar(name string, v any) string {
 		case json.Number:
 			_, err := n.Float64()
 			ok = err == nil
-		case float64, int64:
+		case float64, int64: // literals
 		default:
 			ok = false
 		}

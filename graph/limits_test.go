@@ -133,55 +133,61 @@ func TestIntrospectionOff(t *testing.T) {
 	}
 }
 
-// TestVariables: what is wrong with the input is told before anything runs, with its place.
+const (
+	byFilter = `query($f: MessageFilter, $n: Int) { messages(filter: $f, first: $n) { nodes { id } } }`
+	bySend   = `mutation($i: SendMessageInput!) { sendMessage(input: $i) { replayed } }`
+	byToken  = `mutation($i: CreateApiTokenInput!) { createApiToken(input: $i) { value } }`
+	byNumber = `query($id: ID!) { number(id: $id) { id } }`
+)
+
+// inputs are variables and literals that are right, and what is told of those that aren't, with the place of the first.
+var inputs = []struct{ query, variables, code, path string }{
+	{byFilter, `{}`, "", ""},
+	{byFilter, `{"f":null,"n":null}`, "", ""},
+	{byFilter, `{"f":{"since":"2026-11-21T20:00:00Z","kind":"TEXT","numberIds":["a",1]},"n":5}`, "", ""},
+	{byFilter, `{"f":{"numberIds":"a"}}`, "", ""},
+	{byFilter, `{"f":{"since":"yesterday"}}`, badInput, "variable.f.since"},
+	{byFilter, `{"f":{"since":5}}`, badInput, "variable.f.since"},
+	{byFilter, `{"f":{"kind":"text"}}`, badInput, "variable.f.kind"},
+	{byFilter, `{"f":{"kind":1}}`, badInput, "variable.f.kind"},
+	{byFilter, `{"f":{"peer":{}}}`, badInput, "variable.f.peer"},
+	{byFilter, `{"f":{"nothing":1}}`, badInput, "variable.f.nothing"},
+	{byFilter, `{"f":{"numberIds":[null]}}`, badInput, "variable.f.numberIds[0]"},
+	{byFilter, `{"f":{"numberIds":["a",1.5]}}`, badInput, "variable.f.numberIds[1]"},
+	{byFilter, `{"f":{"numberIds":["a",true]}}`, badInput, "variable.f.numberIds[1]"},
+	{byFilter, `{"f":[]}`, badInput, "variable.f"},
+	{byFilter, `{"n":"5"}`, badInput, "variable.n"},
+	{byFilter, `{"n":1.5}`, badInput, "variable.n"},
+	{byFilter, `{"n":3000000000}`, badInput, "variable.n"},
+	{byFilter, `{"n":1e400}`, badInput, "variable.n"},
+	{byFilter, `{"n":true}`, badInput, "variable.n"},
+	{bySend, `{}`, badInput, "variable.i"},
+	{bySend, `{"i":{"from":"a"}}`, badInput, "variable.i.to"},
+	{bySend, `{"i":{"from":"a","to":["+1",null]}}`, badInput, "variable.i.to[1]"},
+	{bySend, `{"i":{"from":"a","to":["+1",5]}}`, badInput, "variable.i.to[1]"},
+	{bySend, `{"i":{"from":"a","to":"+1","text":5}}`, badInput, "variable.i.text"},
+	{bySend, `{"i":{"from":"a","to":"+1","file":"text"}}`, badInput, "variable.i.file"},
+	{bySend, `{"i":{"from":"a","to":"+1","text":"hello"}}`, "", ""},
+	{byToken, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":60}}`, "", ""},
+	{byToken, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":-1}}`, badInput, "variable.i.ttl"},
+	{byToken, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":"60"}}`, badInput, "variable.i.ttl"},
+	{byNumber, `{"id":true}`, badInput, "variable.id"},
+	{byNumber, `{"id":5}`, "", ""},
+	{byNumber, `{"id":"5"}`, "", ""},
+	{`query($t: Time = "never") { messages(filter: {since: $t}) { nodes { id } } }`, `{}`, badInput, "variable.t"},
+	// Literals are told by their place in the document.
+	{`{ messages(filter: {since: "never"}) { nodes { id } } }`, `{}`, badInput, ""},
+	{`{ messages(first: 3000000000) { nodes { id } } }`, `{}`, badInput, ""},
+	{`{ messages(first: 99999999999999999999) { nodes { id } } }`, `{}`, "GRAPHQL_VALIDATION_FAILED", ""},
+	{`{ messages(filter: {peer: [1]}) { nodes { id } } }`, `{}`, badInput, ""},
+	{`query($s: String!) { messages(filter: {kind: $s}) { nodes { id } } }`, `{"s":"TEXT"}`, "GRAPHQL_VALIDATION_FAILED", ""},
+}
+
+// TestVariables: what is wrong with the input is told before anything runs.
 func TestVariables(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
 	d := newDocuments(newSchema(k.svc), Options{}.withDefaults())
-	const filter = `query($f: MessageFilter, $n: Int) { messages(filter: $f, first: $n) { nodes { id } } }`
-	const send = `mutation($i: SendMessageInput!) { sendMessage(input: $i) { replayed } }`
-	const token = `mutation($i: CreateApiTokenInput!) { createApiToken(input: $i) { value } }`
-	const number = `query($id: ID!) { number(id: $id) { id } }`
-	for _, c := range []struct{ query, variables, code, path string }{
-		{filter, `{}`, "", ""},
-		{filter, `{"f":null,"n":null}`, "", ""},
-		{filter, `{"f":{"since":"2026-11-21T20:00:00Z","kind":"TEXT","numberIds":["a",1]},"n":5}`, "", ""},
-		{filter, `{"f":{"numberIds":"a"}}`, "", ""},
-		{filter, `{"f":{"since":"yesterday"}}`, badInput, "variable.f.since"},
-		{filter, `{"f":{"since":5}}`, badInput, "variable.f.since"},
-		{filter, `{"f":{"kind":"text"}}`, badInput, "variable.f.kind"},
-		{filter, `{"f":{"kind":1}}`, badInput, "variable.f.kind"},
-		{filter, `{"f":{"peer":{}}}`, badInput, "variable.f.peer"},
-		{filter, `{"f":{"nothing":1}}`, badInput, "variable.f.nothing"},
-		{filter, `{"f":{"numberIds":[null]}}`, badInput, "variable.f.numberIds[0]"},
-		{filter, `{"f":{"numberIds":["a",1.5]}}`, badInput, "variable.f.numberIds[1]"},
-		{filter, `{"f":{"numberIds":["a",true]}}`, badInput, "variable.f.numberIds[1]"},
-		{filter, `{"f":[]}`, badInput, "variable.f"},
-		{filter, `{"n":"5"}`, badInput, "variable.n"},
-		{filter, `{"n":1.5}`, badInput, "variable.n"},
-		{filter, `{"n":3000000000}`, badInput, "variable.n"},
-		{filter, `{"n":1e400}`, badInput, "variable.n"},
-		{filter, `{"n":true}`, badInput, "variable.n"},
-		{send, `{}`, badInput, "variable.i"},
-		{send, `{"i":{"from":"a"}}`, badInput, "variable.i.to"},
-		{send, `{"i":{"from":"a","to":["+1",null]}}`, badInput, "variable.i.to[1]"},
-		{send, `{"i":{"from":"a","to":["+1",5]}}`, badInput, "variable.i.to[1]"},
-		{send, `{"i":{"from":"a","to":"+1","text":5}}`, badInput, "variable.i.text"},
-		{send, `{"i":{"from":"a","to":"+1","file":"text"}}`, badInput, "variable.i.file"},
-		{send, `{"i":{"from":"a","to":"+1","text":"hello"}}`, "", ""},
-		{token, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":60}}`, "", ""},
-		{token, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":-1}}`, badInput, "variable.i.ttl"},
-		{token, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":"60"}}`, badInput, "variable.i.ttl"},
-		{number, `{"id":true}`, badInput, "variable.id"},
-		{number, `{"id":5}`, "", ""},
-		{number, `{"id":"5"}`, "", ""},
-		{`query($t: Time = "never") { messages(filter: {since: $t}) { nodes { id } } }`, `{}`, badInput, "variable.t"},
-		// Literals are told by their place in the document.
-		{`{ messages(filter: {since: "never"}) { nodes { id } } }`, `{}`, badInput, ""},
-		{`{ messages(first: 3000000000) { nodes { id } } }`, `{}`, badInput, ""},
-		{`{ messages(first: 99999999999999999999) { nodes { id } } }`, `{}`, "GRAPHQL_VALIDATION_FAILED", ""},
-		{`{ messages(filter: {peer: [1]}) { nodes { id } } }`, `{}`, badInput, ""},
-		{`query($s: String!) { messages(filter: {kind: $s}) { nodes { id } } }`, `{"s":"TEXT"}`, "GRAPHQL_VALIDATION_FAILED", ""},
-	} {
+	for _, c := range inputs {
 		want, bad := decodeBody(fmt.Appendf(nil, `{"query":%q,"variables":%s}`, c.query, c.variables), nil, 1)
 		if bad != nil {
 			t.Fatal(c.variables, bad)

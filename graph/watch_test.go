@@ -122,7 +122,7 @@ func (k *kit) allEvents(p *person, kinds ...comms.Kind) []int64 {
 // interleaving, each gets every event behind its cursor once, in order.
 func TestSharedExecution(t *testing.T) {
 	onBoth(t, func(k *kit) {
-		const writers, changes, subscribers, visits = 4, 60, 24, 5
+		const writers, subscribers = 4, 24
 		h := NewHandler(k.svc, Options{})
 		p := k.person(1)
 		ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
@@ -130,85 +130,100 @@ func TestSharedExecution(t *testing.T) {
 		busy, done := context.WithCancel(ctx) // while there is more to come
 		defer done()
 		first := slices.Max(k.allEvents(p))
-		var work sync.WaitGroup
+		var writing, visiting sync.WaitGroup
 		for i := range writers {
-			work.Go(func() {
-				for j := range changes {
-					var err error
-					switch number := fmt.Sprintf("+9991%08d", i*changes+j/2); {
-					case i == 0:
-						_, err = k.svc.UpdateNumber(ctx, p.numbers[0].ID, fmt.Sprint("alias ", j))
-					case j%2 == 0:
-						_, err = k.svc.BlockNumber(ctx, comms.BlockNumber{Number: number})
-					default:
-						_, err = k.svc.UnblockNumber(ctx, number)
-					}
-					if err != nil {
-						t.Error(err)
-						return
-					}
+			writing.Go(func() { k.change(ctx, p, i) })
+		}
+		all := make([]*visitor, subscribers)
+		for i := range all {
+			all[i] = &visitor{h: h, query: []string{watchAll, watchBlocked}[i%2], kinds: kindsOf(i), at: first}
+			visiting.Go(func() {
+				if err := all[i].visit(ctx, busy); err != nil {
+					k.Error(err)
 				}
 			})
 		}
-		// A subscriber's visits: each goes on from what the one before it saw last.
-		seen := make([][]int64, subscribers)
-		starts := make([]int64, subscribers)
-		ends := make([]func() error, subscribers)
-		var joining sync.WaitGroup
-		for i := range subscribers {
-			joining.Go(func() {
-				query := []string{watchAll, watchBlocked}[i%2]
-				at := first
-				for visit := range visits {
-					l := newListener()
-					after := cursorOf(at)
-					m, err := watching(ctx, h, query, after, l)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if visit == visits-1 {
-						ends[i] = func() error {
-							defer m.leave()
-							all := k.allEvents(p, kindsOf(i)...)
-							err := l.until(ctx, all[len(all)-1])
-							l.hang()
-							seen[i] = append(seen[i], l.got...)
-							return err
-						}
-						return
-					}
-					if n := rand.Int64N(12); n > 0 {
-						_ = l.until(busy, at+n) // there may be no such event; the last visit waits for all that there are
-					}
-					at = max(at, l.hang())
-					m.leave()
-					seen[i] = append(seen[i], l.got...)
-				}
-			})
-			starts[i] = first
-		}
-		work.Wait()
+		writing.Wait()
 		done()
-		joining.Wait()
-		for i := range subscribers {
-			if ends[i] == nil {
-				t.Fatal("a subscriber ended early")
+		visiting.Wait()
+		for i, v := range all {
+			want := slices.DeleteFunc(k.allEvents(p, v.kinds...), func(id int64) bool { return id <= first })
+			if err := v.finish(ctx, want[len(want)-1]); err != nil {
+				k.Fatal(err)
 			}
-			if err := ends[i](); err != nil {
-				t.Fatal(err)
-			}
-			want := slices.DeleteFunc(k.allEvents(p, kindsOf(i)...), func(id int64) bool { return id <= starts[i] })
-			if !slices.Equal(seen[i], want) {
-				t.Errorf("subscriber %d got\n%v, not\n%v", i, seen[i], want)
+			if !slices.Equal(v.seen, want) {
+				k.Errorf("subscriber %d got\n%v, not\n%v", i, v.seen, want)
 			}
 		}
 		h.groups.mu.Lock()
 		defer h.groups.mu.Unlock()
 		if len(h.groups.open) != 0 {
-			t.Errorf("%d groups are open with nobody in them", len(h.groups.open))
+			k.Errorf("%d groups are open with nobody in them", len(h.groups.open))
 		}
 	})
+}
+
+// change writes sixty events to a person's log; each writer has numbers of its own.
+func (k *kit) change(ctx context.Context, p *person, writer int) {
+	for i := range 60 {
+		var err error
+		switch number := fmt.Sprintf("+9991%02d%06d", writer, i/2); {
+		case writer == 0:
+			_, err = k.svc.UpdateNumber(ctx, p.numbers[0].ID, fmt.Sprint("alias ", i))
+		case i%2 == 0:
+			_, err = k.svc.BlockNumber(ctx, comms.BlockNumber{Number: number})
+		default:
+			_, err = k.svc.UnblockNumber(ctx, number)
+		}
+		if err != nil {
+			k.Error(err)
+			return
+		}
+	}
+}
+
+// visitor is a subscriber that comes and goes: each visit goes on from what the one before it saw last.
+type visitor struct {
+	h     *Handler
+	query string
+	kinds []comms.Kind
+	at    int64
+	seen  []int64
+	last  *listener // of the visit that lasts
+	m     *member
+}
+
+// visit comes and goes four times, and comes once more.
+func (v *visitor) visit(ctx, busy context.Context) (err error) {
+	for range 4 {
+		l := newListener()
+		m, err := watching(ctx, v.h, v.query, cursorOf(v.at), l)
+		if err != nil {
+			return err
+		}
+		if n := rand.Int64N(12); n > 0 {
+			_ = l.until(busy, v.at+n) // there may be no such event; the last visit waits for all that there are
+		}
+		v.at = max(v.at, l.hang())
+		m.leave()
+		v.seen = append(v.seen, l.got...)
+	}
+	v.last = newListener()
+	v.m, err = watching(ctx, v.h, v.query, cursorOf(v.at), v.last)
+	return err
+}
+
+// finish waits for the last event, and leaves.
+func (v *visitor) finish(ctx context.Context, last int64) error {
+	if v.at < last {
+		if err := v.last.until(ctx, last); err != nil {
+			return err
+		}
+	}
+	v.last.hang()
+	v.m.leave()
+	v.seen = append(v.seen, v.last.got...)
+	return nil
 }
 
 func kindsOf(subscriber int) []comms.Kind {

@@ -1,9 +1,7 @@
 package graph
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -37,8 +35,7 @@ func (s *socket) subscribe(m message) bool {
 		s.wire.close(closeBadMessage, "Invalid message: id is missing")
 		return false
 	}
-	dec := json.NewDecoder(bytes.NewReader(m.payload))
-	params, bad := readParams(dec, nil)
+	params, bad := paramsIn(m.payload)
 	if bad != nil {
 		s.wire.close(closeBadMessage, "Invalid message: "+bad.err.Message)
 		return false

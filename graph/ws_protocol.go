@@ -1,11 +1,7 @@
 package graph
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"strings"
 	"time"
 
@@ -59,53 +55,27 @@ const (
 type message struct {
 	kind    string
 	id      string
-	payload json.RawMessage // nil where there is none, or null
+	payload any // nil where there is none, or null
 }
 
 // decodeMessage reads one. Members that no protocol names are left alone.
 func decodeMessage(data []byte) (message, *badRequest) {
-	var m message
-	if tooNested(data) {
-		return m, unreadable("it is nested too deeply")
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	bad := readFields(dec, func(name string) *badRequest {
-		switch name {
-		case "type":
-			return readText(dec, name, &m.kind)
-		case "id":
-			return readText(dec, name, &m.id)
-		case "payload":
-			if err := dec.Decode(&m.payload); err != nil {
-				return unreadable("payload can't be read")
-			}
-			return nil
-		}
-		return skipValue(dec)
-	})
+	v, bad := parseJSON(data)
 	if bad != nil {
-		return m, bad
+		return message{}, bad
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return m, unreadable("something stands behind the JSON")
+	object, ok := v.(map[string]any)
+	if !ok {
+		return message{}, unreadable("a message must be a JSON object")
 	}
-	if m.kind == "" {
-		return m, unreadable("type is missing")
+	m := message{payload: object["payload"]}
+	if m.kind, bad = textOf(object["type"], "type"); bad == nil {
+		m.id, bad = textOf(object["id"], "id")
 	}
-	if string(m.payload) == "null" {
-		m.payload = nil
+	if bad == nil && m.kind == "" {
+		bad = unreadable("type is missing")
 	}
-	return m, nil
-}
-
-// object is the payload, which must be an object where there is one.
-func (m message) object() (map[string]any, *badRequest) {
-	var out map[string]any
-	if m.payload == nil {
-		return nil, nil
-	}
-	bad := readObject(json.NewDecoder(bytes.NewReader(m.payload)), "payload", &out)
-	return out, bad
+	return m, bad
 }
 
 // initialise is connection_init: its payload may carry the credential. Without one the upgrade request's headers count, and without those
@@ -121,7 +91,7 @@ func (s *socket) initialise(m message) bool {
 		s.wire.close(closeSecondInit, "Too many initialisation requests")
 		return false
 	}
-	payload, bad := m.object()
+	payload, bad := objectOf(m.payload, "payload")
 	if bad != nil {
 		s.wire.close(closeBadMessage, "Invalid message: "+bad.err.Message)
 		return false
@@ -218,14 +188,14 @@ func bearer(value string) (string, bool) {
 
 // answerPing answers the protocol's ping with its payload.
 func (s *socket) answerPing(m message) bool {
-	if _, bad := m.object(); bad != nil {
+	if _, bad := objectOf(m.payload, "payload"); bad != nil {
 		s.wire.close(closeBadMessage, "Invalid message: "+bad.err.Message)
 		return false
 	}
 	if m.payload == nil {
 		s.wire.send(opText, []byte(`{"type":"pong"}`))
 	} else {
-		s.wire.send(opText, []byte(`{"type":"pong","payload":`), m.payload, []byte(`}`))
+		s.wire.send(opText, []byte(`{"type":"pong","payload":`), encoded(m.payload), []byte(`}`))
 	}
 	return false
 }

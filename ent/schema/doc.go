@@ -16,11 +16,6 @@ func id() ent.Field {
 	return field.UUID("id", uuid.UUID{}).Default(uuid.New).Immutable()
 }
 
-// instant is a required point in time, stored in microseconds.
-func instant(name string) ent.Field {
-	return field.Int64(name).GoType(clock.Micros(0)).Immutable()
-}
-
 // created is when the row was made.
 func created() ent.Field {
 	return field.Int64("created_at").GoType(clock.Micros(0)).DefaultFunc(clock.Now).Immutable()

@@ -237,3 +237,23 @@ func TestKeysThatAreRefused(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	}
 }
+
+func FuzzFile(f *testing.F) {
+	f.Add(docs.Settings)
+	f.Add("throttle: {login: off}\ntrusted-proxies: [10.0.0.0/8, ::1/128]")
+	f.Add("? a\n: b")
+	f.Add("<<: {http: :1}\n&a x: *a")
+	f.Fuzz(func(t *testing.T, text string) {
+		var l Line
+		flags, err := l.flags(io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fromFile([]byte(text), l.list(), flags); err != nil {
+			return
+		}
+		if l.MaxData < 1 || l.Retention < 1 || l.GraphQL.Depth < 1 {
+			t.Errorf("%q set what can't be meant: %+v", text, l.Settings)
+		}
+	})
+}

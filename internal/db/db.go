@@ -32,7 +32,7 @@ func (e passing) Error() string { return string(e) }
 // Temporary tells so.
 func (passing) Temporary() bool { return true }
 
-// crossed is what is left of a change that met others at each of its attempts.
+// crossed is what is left of a change that met others at each of its attempts, or waited for them too long.
 type crossed struct{ error }
 
 func (c crossed) Unwrap() error { return c.error }

@@ -84,8 +84,9 @@ func (d *changeDriver) QueryContext(ctx context.Context, query string, args ...a
 	return rows, err
 }
 
-// enter checks that ctx belongs to the running change. The statement then runs under the change's own context: one that was
-// derived from it may end.
+// enter checks that ctx belongs to the running change, and that nothing of it has failed: PostgreSQL would refuse the statement, and
+// SQLite may have rolled everything back by itself (a full disk) and would commit it at once. The statement then runs under the change's
+// own context: one that was derived from it may end.
 func (d *changeDriver) enter(ctx context.Context) (*jobContext, error) {
 	job, ok := ctx.(*jobContext)
 	if !ok {
@@ -93,6 +94,9 @@ func (d *changeDriver) enter(ctx context.Context) (*jobContext, error) {
 	}
 	if job == nil || d.running.Load() != job {
 		return nil, errOutside
+	}
+	if job.failed != nil {
+		return nil, fmt.Errorf("db: an earlier statement of the change failed: %w", job.failed)
 	}
 	count(job)
 	return job, nil

@@ -13,7 +13,6 @@ import (
 
 	"entgo.io/ent/dialect"
 	"github.com/google/uuid"
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 
 	"switchboard/ent"
 	"switchboard/ent/migrate/migrations"
@@ -22,10 +21,14 @@ import (
 const (
 	// FULL: a commit is on disk before it is acknowledged. Immediate: a transaction that reads first and then writes would otherwise
 	// fail under load, and busy_timeout doesn't help there.
-	writerOptions = "_mutex=no&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_foreign_keys=on&_stmt_cache_size=128"
+	writerOptions = "_mutex=no&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_foreign_keys=on&_stmt_cache_size=128&_cache_size=-16000"
 	readerOptions = "_mutex=no&mode=ro&_query_only=true&_txlock=deferred&_busy_timeout=10000&_stmt_cache_size=128"
 	readers       = 4
 )
+
+// writerPragmas are set on the writer's only connection. Savepoints keep what they would undo in memory instead of in a file each; and
+// the log is copied into the database after 16 MiB instead of 4: pages that are written often are then copied once instead of four times.
+var writerPragmas = []string{"PRAGMA temp_store = MEMORY", "PRAGMA wal_autocheckpoint = 4000"}
 
 // sqlite is the store on a SQLite file: one writer, a few readers.
 type sqlite struct {
@@ -51,6 +54,11 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("db: opening %s: %w", path, err), s.write.Close())
+	}
+	for _, pragma := range writerPragmas {
+		if _, err := conn.ExecContext(ctx, pragma); err != nil {
+			return nil, errors.Join(fmt.Errorf("db: %s: %w", pragma, err), conn.Close(), s.write.Close())
+		}
 	}
 	if err := migrateSQLite(ctx, conn, path, o); err != nil {
 		return nil, errors.Join(err, conn.Close(), s.write.Close())

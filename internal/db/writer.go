@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"entgo.io/ent/dialect"
+	"github.com/mattn/go-sqlite3"
 
 	"switchboard/ent"
 )
@@ -178,7 +179,11 @@ func (w *writer) run(j *job) {
 	}
 	if !w.open {
 		if err := w.words.begin(); err != nil {
-			w.finish(j, fmt.Errorf("db: beginning a transaction: %w", err))
+			err = fmt.Errorf("db: beginning a transaction: %w", err)
+			if held := (sqlite3.Error{}); errors.As(err, &held) && held.Code == sqlite3.ErrBusy {
+				err = crossed{err} // another process writes, for longer than busy_timeout
+			}
+			w.finish(j, err)
 			return
 		}
 		w.open = true

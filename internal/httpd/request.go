@@ -1,9 +1,11 @@
 package httpd
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,4 +93,34 @@ func address(s string) (netip.Addr, bool) {
 	}
 	ip, err := netip.ParseAddr(s)
 	return ip.Unmap(), err == nil
+}
+
+// WithClientURL tells next, by a function of its own, the address that the client used where a trusted proxy says it (originOf has taken
+// away what others say). Without a proxy next sees it by itself.
+func WithClientURL(tell func(ctx context.Context, base string) context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if base := forwardedURL(r); base != "" {
+			r = r.WithContext(tell(r.Context(), base))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// forwardedURL is what X-Forwarded-Proto and X-Forwarded-Host say together; empty where they say nothing that can be one.
+func forwardedURL(r *http.Request) string {
+	proto, host := r.Header["X-Forwarded-Proto"], r.Header["X-Forwarded-Host"]
+	if len(proto) != 1 && len(host) != 1 {
+		return ""
+	}
+	u := url.URL{Scheme: "http", Host: r.Host}
+	if len(proto) == 1 && strings.EqualFold(strings.TrimSpace(proto[0]), "https") {
+		u.Scheme = "https"
+	}
+	if len(host) == 1 {
+		u.Host = strings.TrimSpace(host[0])
+	}
+	if again, err := url.Parse(u.String()); err != nil || again.Host != u.Host || u.Host == "" {
+		return ""
+	}
+	return u.String()
 }

@@ -31,6 +31,7 @@ func (s Server) Serve(stop context.Context, l net.Listener, draining func()) err
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // of broken TLS and the like: clients' faults
 		BaseContext:       func(net.Listener) context.Context { return running },
 	}
+	server.RegisterOnShutdown(draining) // once nothing new can come
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {
@@ -38,7 +39,6 @@ func (s Server) Serve(stop context.Context, l net.Listener, draining func()) err
 		return fmt.Errorf("serving HTTP: %w", err)
 	case <-stop.Done():
 	}
-	draining()
 	ctx, cancel := context.WithTimeout(running, s.Drain)
 	defer cancel()
 	err := errors.Join(server.Shutdown(ctx), s.Sockets.Wait(ctx))

@@ -179,7 +179,7 @@ func TestAHalfAnswerIsNotTakenForAWhole(t *testing.T) {
 func TestTheLogKeepsSecrets(t *testing.T) {
 	const secret = "5f0c1a52-7c1e-4a0e-9f0e-2d2f6e3a1b11"
 	lines := &logLines{}
-	a := Around{Log: slog.New(WithRequestID(slog.NewJSONHandler(lines, nil))), Metrics: NewMetrics(), Sockets: NewSockets()}
+	a := Around{Log: slog.New(WithRequestID(slog.NewJSONHandler(lines, &slog.HandlerOptions{Level: slog.LevelDebug}))), Metrics: NewMetrics(), Sockets: NewSockets()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /api/numbers/{id}/pin", func(http.ResponseWriter, *http.Request) {})
 	server := httptest.NewServer(a.Wrap(mux))
@@ -285,3 +285,39 @@ func (d *discard) Write(p []byte) (int, error)      { return len(p), nil }
 func (d *discard) WriteHeader(int)                  {}
 func (d *discard) SetReadDeadline(time.Time) error  { return nil }
 func (d *discard) SetWriteDeadline(time.Time) error { return nil }
+
+func TestTheAddressThatTheClientUsed(t *testing.T) {
+	type key struct{}
+	tell := func(ctx context.Context, base string) context.Context { return context.WithValue(ctx, key{}, base) }
+	h := WithClientURL(tell, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Context().Value(key{}))
+	}))
+	for want, header := range map[string][]string{
+		"<nil>":                   {},
+		"https://example.com":     {"X-Forwarded-Proto", "https"},
+		"http://example.com":      {"X-Forwarded-Proto", "gopher"},
+		"http://a.example:81":     {"X-Forwarded-Host", "a.example:81"},
+		"https://a.example":       {"X-Forwarded-Proto", "HTTPS", "X-Forwarded-Host", " a.example "},
+		"<nil> <nil>":             {"X-Forwarded-Host", "a/b"},
+		"<nil> <nil> <nil>":       {"X-Forwarded-Host", ""},
+		"<nil> <nil> <nil> <nil>": {"X-Forwarded-Host", "me@a"},
+	} {
+		if got := ask(h, "/", header...).Body.String(); got != strings.Fields(want)[0] {
+			t.Errorf("%q gives %s", header, got)
+		}
+	}
+}
+
+// Each request pays for what stands around it, so this is held: the exchange, its request and context, the origin, the id and its header.
+func TestWhatItAllocates(t *testing.T) {
+	a := Around{Log: slog.New(WithRequestID(slog.NewTextHandler(io.Discard, nil))), Metrics: NewMetrics(), Sockets: NewSockets()}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {})
+	w, r := &discard{header: http.Header{}}, httptest.NewRequest("GET", "/", nil)
+	measure := func(h http.Handler) float64 {
+		return testing.AllocsPerRun(200, func() { h.ServeHTTP(w, r) })
+	}
+	if bare, around := measure(mux), measure(a.Wrap(mux)); around-bare > 8 {
+		t.Errorf("%.0f allocations more than without", around-bare)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -20,7 +21,8 @@ import (
 //
 // Laws 1 and 2: doors -> comms -> ent. No door imports another or the store; only comms, internal/db and server.go hold an ent.Client.
 var may = map[string][]string{
-	".":     {"comms", "docs", "ent", "graph", "legacy", "internal/config", "internal/content", "internal/db", "internal/httpd", "internal/provision"},
+	".": {"comms", "docs", "ent", "graph", "legacy", "internal/config", "internal/content", "internal/db", "internal/httpd",
+		"internal/memory", "internal/provision"},
 	"comms": {"ent", "ent/...", "internal/clock"},
 	"docs":  nil,
 
@@ -50,6 +52,7 @@ var may = map[string][]string{
 	"internal/house":       {"internal/db", "internal/house/..."},
 	"internal/house/...":   {"internal/house/..."},
 	"internal/httpd":       {"comms"},
+	"internal/memory":      nil,
 	"internal/provision":   {"comms"},
 	"internal/rooms":       nil,
 }
@@ -234,6 +237,29 @@ func TestEachPackageSaysWhatItIsFor(t *testing.T) {
 	for dir, ok := range told {
 		if !ok {
 			t.Errorf("no file of %s says what the package is for", dir)
+		}
+	}
+}
+
+// Packages that find methods by their names, for which the linker keeps every method of the program, and packages that bring whole
+// worlds along: see docs/adr/0005-idle-memory.md.
+func TestWhatTheProgramDoesNotLink(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", ".")
+	list.Dir = filepath.Join("..", "..")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := strings.Fields(string(out))
+	if !slices.Contains(linked, "switchboard/comms") {
+		t.Fatalf("this is not the list of what is linked: %.200s", out)
+	}
+	for _, name := range linked {
+		for _, no := range []string{"text/template", "html/template", "net/rpc", "ariga.io/atlas", "entgo.io/ent/dialect/sql/schema",
+			"google.golang.org/protobuf", "google.golang.org/grpc", "testing", module + "/internal/house"} {
+			if name == no || strings.HasPrefix(name, no+"/") {
+				t.Errorf("the program links %s", name)
+			}
 		}
 	}
 }

@@ -192,6 +192,21 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
+// A client that was told to go on goes on, though the first bytes were enough to refuse it.
+func TestExpectContinueAndThenNot(t *testing.T) {
+	w := newWorld(t, house.SQLite(t))
+	data := strings.Repeat("x", 16*mebi)
+	conn := w.dial()
+	conn.say(post + fmt.Sprintf("Expect: 100-continue\r\nContent-Length: %d\r\n\r\n", 1+len(data)))
+	if res, _ := conn.hear(); res.StatusCode != http.StatusContinue {
+		t.Fatalf("%d", res.StatusCode)
+	}
+	conn.say("?", data)
+	if _, got := conn.hear(); got.Answer != 10002 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // stream is so many bytes that take no memory.
 type stream struct {
 	size int64
@@ -288,6 +303,37 @@ func TestOneByteTooMuch(t *testing.T) {
 		}
 		w.wantStored(0, 0)
 	})
+}
+
+// Many clients read nothing before they have written everything. They get their refusal too, however early it was known.
+func TestRefusalsReachWhoWritesFirst(t *testing.T) {
+	w := newWorld(t, house.SQLite(t))
+	a, b := w.number("Ann"), w.number("")
+	data := strings.Repeat("x", 16*mebi)
+	length := func(n int) string {
+		return fields("req", "send", "uuid", a.ID, "callee", b.Number, "length", n, "fname", "file") + "\x00" + data
+	}
+	told := func(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body)) + body }
+	for name, c := range map[string]struct {
+		request string
+		status  int
+	}{
+		"no JSON":              {post + told("?"+data), 200},
+		"another length":       {post + told(length(16*mebi-1)), 200},
+		"no callee":            {post + told(fields("req", "send", "uuid", a.ID, "length", 16*mebi)+"\x00"+data), 200},
+		"another method":       {"PUT" + strings.TrimPrefix(post, "POST") + told(length(16*mebi)), 405},
+		"more than may be":     {post + told(length(64*mebi+1)+data+data+data+"x"), 413},
+		"more, in one chunk":   {post + "Transfer-Encoding: chunked\r\n\r\n" + chunk(length(64*mebi+1)) + "0\r\n\r\n", 413},
+		"no length, and short": {post + "Transfer-Encoding: chunked\r\n\r\n" + chunk(length(9)) + "0\r\n\r\n", 200},
+	} {
+		conn := w.dial()
+		conn.say(c.request)
+		res, got := conn.hear()
+		if res.StatusCode != c.status || got.Answer != 10002 || res.ContentLength <= 0 {
+			t.Errorf("%s: %d %+v, Content-Length %d", name, res.StatusCode, got, res.ContentLength)
+		}
+	}
+	w.wantStored(0, 0)
 }
 
 func TestManyReceivers(t *testing.T) {

@@ -41,9 +41,10 @@ type door struct {
 func (d *door) serve(w http.ResponseWriter, r *http.Request) {
 	x := exchanges.Get().(*exchange)
 	x.w, x.r = w, r
-	status := http.StatusOK
+	status, refused := http.StatusOK, false
 	if err := d.answer(x); err != nil {
 		no := refusalOf(err)
+		refused = true
 		if no.answer == serverError {
 			d.log.ErrorContext(r.Context(), "messaging", "error", err)
 		}
@@ -54,6 +55,9 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request) {
 		if err := x.send(status); err != nil {
 			d.log.DebugContext(r.Context(), "messaging: the client did not take its answer", "error", err)
 		}
+	}
+	if refused {
+		x.hearOut()
 	}
 	x.release() // not deferred: after a panic nobody knows who still holds a part of it
 }

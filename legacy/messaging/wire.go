@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 )
 
 const (
@@ -18,6 +19,8 @@ const (
 	kept = inMemory + 16<<10
 	// firstRead takes in most requests whole, data included.
 	firstRead = 4 << 10
+	// lingering bounds how long the body of a refused request is read on.
+	lingering = 5 * time.Second
 )
 
 // exchange is one request and its answer while they pass. It is used again, buffers and all: nothing of it may be kept.
@@ -285,10 +288,29 @@ func (x *exchange) send(status int) error {
 func (x *exchange) refuse(r *refusal) {
 	x.out = strconv.AppendInt(append(x.out[:0], `{"answer":`...), int64(r.number), 10)
 	x.out = append(appendText(append(x.out, `,"error":`...), r.Error()), '}')
+	x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(x.out))} // hearOut flushes, and net/http counts no more then
 	switch r.answer {
 	case wrongMethod:
 		x.w.Header().Set("Allow", http.MethodPost) // RFC 9110, section 15.5.6
 	case tooLarge:
-		x.w.Header().Set("Connection", "close") // what is left of the body is not worth reading
+		x.w.Header().Set("Connection", "close") // what is left of the body is not worth waiting for
+	}
+}
+
+// hearOut takes in what a refused client still sends, once the refusal is on its way. Many clients read nothing before they have written
+// everything, and to bytes that nobody reads the kernel answers with a reset, which can take the refusal with it (RFC 9112,
+// section 9.6). A client that waits for "100 Continue" got none, unless something of its body was read, and sends nothing.
+func (x *exchange) hearOut() {
+	if x.r.ContentLength == 0 || len(x.in) == 0 && x.r.Header.Get("Expect") != "" {
+		return
+	}
+	c, until := http.NewResponseController(x.w), time.Now().Add(lingering)
+	if c.Flush() != nil || c.SetReadDeadline(until) != nil {
+		return
+	}
+	for b := x.in[:cap(x.in)]; time.Now().Before(until); {
+		if _, err := x.r.Body.Read(b); err != nil {
+			return
+		}
 	}
 }

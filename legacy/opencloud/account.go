@@ -149,6 +149,9 @@ func (d *door) dashboard(r *http.Request, _ *object) (any, error) {
 // but says nothing of it is known by the public URL, if that has the same host.
 func (d *door) address(r *http.Request) string {
 	host, scheme := r.Host, "ws"
+	if here, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && host == "" && d.PublicURL == "" {
+		host = here.String() // HTTP/1.0 (RFC 9112, section 3.2)
+	}
 	if name := firstOf(r.Header.Get("X-Forwarded-Host")); hostName.MatchString(name) {
 		host = withPort(name, r.Header.Get("X-Forwarded-Port"))
 	}

@@ -1,10 +1,13 @@
 package opencloud
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -202,16 +205,40 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestHistoryQueries(t *testing.T) {
+// Many clients read nothing before they have written everything. They get their refusal too, however early it was known.
+func TestRefusalsReachWhoWritesFirst(t *testing.T) {
 	w := newWorld(t, house.SQLite(t), settings{})
-	u := w.join("user@example.com")
-	for query, want := range map[string]int{
-		"": 200, "status=all": 200, "status=answered": 200, "status=blocked&limit=1&offset=0": 200, "other=1": 200, "limit=500": 200,
-		"status=": 400, "status=Missed": 400, "status=busy": 400, "limit=": 400, "limit=0": 400, "limit=-1": 400, "limit=501": 400, "limit=1.0": 400,
-		"limit=99999999999999999999": 400, "offset=-1": 400, "offset=": 400, "limit=%zz": 400, "a=1;b=2": 400,
+	large := `{"email":"` + strings.Repeat("x", 16*maxBody) + `"}`
+	for want, head := range map[int]string{
+		http.StatusRequestEntityTooLarge:  "POST /api/auth/login HTTP/1.1\r\nContent-Type: application/json\r\n",
+		http.StatusUnsupportedMediaType:   "POST /api/auth/login HTTP/1.1\r\nContent-Type: text/plain\r\n",
+		http.StatusUnauthorized:           "POST /api/numbers HTTP/1.1\r\nContent-Type: application/json\r\n",
+		http.StatusMethodNotAllowed:       "PUT /api/captcha HTTP/1.1\r\n",
+		http.StatusNotFound:               "PUT /api/none HTTP/1.1\r\n",
+		-http.StatusRequestEntityTooLarge: "POST /api/auth/login HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n",
 	} {
-		if got := w.do("GET", "/api/history?"+query, "", u.bearer...); got.StatusCode != want {
-			t.Errorf("%q: %d %s", query, got.StatusCode, got.body)
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		request := fmt.Sprintf("%sHost: x\r\nContent-Length: %d\r\n\r\n%s", head, len(large), large)
+		if want < 0 {
+			want, request = -want, fmt.Sprintf("%sHost: x\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", head, len(large), large)
+		}
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatalf("%d: %v", want, err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%d: %v", want, err)
+		}
+		b, err := io.ReadAll(res.Body)
+		if err != nil || !(answer{res, string(b)}).isError(want) || res.ContentLength <= 0 {
+			t.Errorf("%d: %d %s, %v, Content-Length %d", want, res.StatusCode, b, err, res.ContentLength)
 		}
 	}
 }

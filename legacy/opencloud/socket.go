@@ -2,6 +2,7 @@ package opencloud
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ const (
 	writeLimit = 10 * time.Second
 	linger     = 2 * time.Second // for the other side's close frame
 	queued     = 64              // answers that wait for a client to read them
+	patience   = 5 * time.Second // for a client that reads none of them
 )
 
 // socket serves GET /ws. Any origin may open one (chosen): what lets a page in is the token that it puts into the address itself, and
@@ -38,9 +40,10 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.leave()
-	if !websocket.IsWebSocketUpgrade(r) {
-		w.Header().Set("Upgrade", "websocket")
-		d.fail(w, r, &refusal{http.StatusUpgradeRequired, "this is a WebSocket"})
+	if no := handshake(r); no != nil {
+		w.Header().Set("Upgrade", "websocket")        // RFC 9110, section 15.5.22
+		w.Header().Set("Sec-WebSocket-Version", "13") // RFC 6455, section 4.4
+		d.fail(w, r, no)
 		return
 	}
 	// Before the handshake is answered: whoever has his socket finds its session on the dashboard.
@@ -58,6 +61,21 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		return // answered by up.Error, or the client is gone
 	}
 	s.serve()
+}
+
+// handshake tells what is wrong with the client's half of it (RFC 6455, section 4.2.1). The upgrader asks the same, but a handshake
+// that fails must not have had a session.
+func handshake(r *http.Request) error {
+	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key"))
+	switch {
+	case !websocket.IsWebSocketUpgrade(r):
+		return &refusal{http.StatusUpgradeRequired, "this is a WebSocket"}
+	case r.Header.Get("Sec-WebSocket-Version") != "13":
+		return &refusal{http.StatusUpgradeRequired, "the version of the WebSocket must be 13"}
+	case err != nil || len(key) != 16:
+		return badInput("Sec-WebSocket-Key is not the Base64 of 16 bytes")
+	}
+	return nil
 }
 
 var writeBuffers sync.Pool
@@ -85,7 +103,7 @@ func (d *door) admit(r *http.Request) (*live, error) {
 	d.sockets[actor.AccountID]++
 	// The request's context ends with the handler; what is to be written down after that needs one of its own.
 	return &live{door: d, ctx: context.WithoutCancel(ctx), shown: p, account: actor.AccountID, expires: actor.ExpiresAt,
-		out: make(chan outgoing, queued), done: make(chan struct{})}, nil
+		out: make(chan outgoing, queued), done: make(chan struct{}), written: make(chan struct{})}, nil
 }
 
 // live is one open socket: one goroutine reads and answers, one writes.
@@ -99,6 +117,7 @@ type live struct {
 	conn    *websocket.Conn
 	out     chan outgoing
 	done    chan struct{} // closed when the reader has ended
+	written chan struct{} // closed when the writer has
 }
 
 // outgoing is a text, or with a code the frame that closes the socket: it goes out behind what was said before.
@@ -125,15 +144,14 @@ func (l *live) closeSession() {
 
 // serve runs until the socket is closed by either side.
 func (l *live) serve() {
-	written := make(chan struct{})
 	go func() {
-		defer close(written)
+		defer close(l.written)
 		defer l.survive()
 		l.write()
 	}()
 	defer func() {
 		close(l.done)
-		<-written
+		<-l.written
 		l.hangUp()
 	}()
 	defer l.survive()
@@ -145,6 +163,7 @@ func (l *live) serve() {
 		return ignoreClosed(l.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeLimit)))
 	})
 	l.conn.SetCloseHandler(func(code int, _ string) error {
+		l.heard()
 		l.closeSession() // before the answer: who has it finds the session closed
 		l.push(outgoing{code: code})
 		return nil
@@ -228,12 +247,22 @@ func (l *live) say(frame any) bool {
 	return l.push(outgoing{text: b})
 }
 
-// push queues a frame. It never waits: a client that sends and doesn't read would hold memory for as long as it likes.
+// push queues a frame. Where there is no room it waits, and the client's next frame with it, until the client has read some of what it
+// asked for. One that sends and doesn't read is left, or it would hold memory for as long as it likes.
 func (l *live) push(o outgoing) bool {
 	select {
 	case l.out <- o:
 		return true
 	default:
+	}
+	wait := time.NewTimer(patience)
+	defer wait.Stop()
+	select {
+	case l.out <- o:
+		return true
+	case <-l.written:
+		return false
+	case <-wait.C:
 		l.cut(websocket.CloseTryAgainLater, "you read too slowly")
 		return false
 	}

@@ -1,12 +1,12 @@
 package opencloud
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +15,6 @@ import (
 	"github.com/gorilla/websocket"
 
 	"switchboard/comms"
-	"switchboard/ent"
-	"switchboard/ent/call"
 	"switchboard/internal/house"
 )
 
@@ -51,13 +49,17 @@ func TestSessionsOfSockets(t *testing.T) {
 		if sessions := w.dashboard(other).Sessions; len(sessions) != 0 {
 			t.Errorf("a stranger sees %+v", sessions)
 		}
+		before = w.dashboard(u).Sessions
+		for time.Now().UnixMilli() <= before[0].LastSeen { // the close is a frame too
+			runtime.Gosched()
+		}
 		err := conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.wantClose(conn, websocket.CloseNormalClosure)
 		after := w.dashboard(u).Sessions
-		if len(after) != 1 || after[0].Active != 0 || after[0].ID != before[0].ID || after[0].LastSeen < before[0].LastSeen {
+		if len(after) != 1 || after[0].Active != 0 || after[0].ID != before[0].ID || after[0].LastSeen <= before[0].LastSeen {
 			t.Errorf("%+v, then %+v", before, after)
 		}
 		for range 22 {
@@ -226,6 +228,26 @@ func TestSocketsOfOneAccountAreCounted(t *testing.T) {
 	})
 }
 
+// A client may send as much as it likes before it reads: it waits, and every frame is answered.
+func TestManyFramesAtOnce(t *testing.T) {
+	w := newWorld(t, house.SQLite(t), settings{})
+	conn := w.dial("/ws?token=" + w.join("user@example.com").token)
+	const n = 5000
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(conn.NetConn(), strings.Repeat("\x81\x8f\x00\x00\x00\x00"+`{"type":"ping"}`, n))
+		sent <- err
+	}()
+	for i := range n {
+		if got := w.hear(conn); !strings.HasPrefix(got, `{"type":"pong","ts":`) {
+			t.Fatalf("%d: %s", i, got)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
 // A client that sends and doesn't read is left, and holds no more than its queue and the kernel's buffers meanwhile.
 func TestSlowClient(t *testing.T) {
 	w := newWorld(t, house.SQLite(t), settings{})
@@ -258,13 +280,33 @@ func TestBrowsersOfAnyOrigin(t *testing.T) {
 	if got := w.say(conn, `{"type":"ping"}`); !strings.HasPrefix(got, `{"type":"pong"`) {
 		t.Error(got)
 	}
-	if got := w.do("GET", "/ws?token="+u.token, "", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "8",
-		"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="); got.StatusCode < 400 || got.StatusCode >= 500 || !strings.HasPrefix(got.body, `{"error":`) {
-		t.Errorf("an old version: %d %s", got.StatusCode, got.body)
-	}
-	if sessions := w.dashboard(u).Sessions; sessions[0].Active+sessions[1].Active != 1 {
-		t.Errorf("a failed handshake left an open session: %+v", sessions)
-	}
+}
+
+// A handshake that fails is no connection, and so no session.
+func TestFailedHandshakes(t *testing.T) {
+	onBoth(t, func(w *world) {
+		u := w.join("user@example.com")
+		const key = "dGhlIHNhbXBsZSBub25jZQ=="
+		for name, c := range map[string]struct {
+			version, key string
+			status       int
+		}{
+			"an old version": {"8", key, http.StatusUpgradeRequired}, "no version": {"", key, http.StatusUpgradeRequired},
+			"no key": {"13", "", http.StatusBadRequest}, "a short key": {"13", "c2hvcnQ=", http.StatusBadRequest}, "no Base64": {"13", "?", http.StatusBadRequest},
+		} {
+			got := w.do("GET", "/ws?token="+u.token, "", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", c.version, "Sec-WebSocket-Key", c.key)
+			if !got.isError(c.status) {
+				t.Errorf("%s: %d %s", name, got.StatusCode, got.body)
+			}
+			// RFC 6455, section 4.2.2; RFC 9110, section 15.5.22
+			if c.status == http.StatusUpgradeRequired && (got.Header.Get("Sec-WebSocket-Version") != "13" || got.Header.Get("Upgrade") != "websocket") {
+				t.Errorf("%s: %v", name, got.Header)
+			}
+		}
+		if sessions := w.dashboard(u).Sessions; len(sessions) != 0 {
+			t.Errorf("%+v", sessions)
+		}
+	})
 }
 
 func TestSocketAddress(t *testing.T) {
@@ -297,39 +339,22 @@ func TestSocketAddress(t *testing.T) {
 	}
 }
 
-func TestHistory(t *testing.T) {
-	onBoth(t, func(w *world) {
-		u := w.join("user@example.com")
-		n := w.number(u)
-		w.want(http.StatusOK, nil, "PUT", "/api/numbers/"+n.ID.String(), `{"alias":"業務專線"}`, u.bearer...)
-		w.change(func(ctx context.Context, tx *ent.Client) error {
-			owner, err := tx.Number.Get(ctx, n.ID)
-			if err != nil {
-				return err
-			}
-			for i, status := range []call.Status{call.StatusAnswered, call.StatusCancelled, call.StatusBlocked} {
-				err := tx.Call.Create().SetAccountID(owner.AccountID).SetNumberID(n.ID).SetPeer("+886912345678").SetStatus(status).SetDuration(45).
-					SetDirection(call.DirectionIncoming).SetCreatedAt(owner.CreatedAt.Add(time.Duration(i) * time.Second)).Exec(ctx)
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		var h historyBody
-		w.want(http.StatusOK, &h, "GET", "/api/history?limit=2", "", u.bearer...)
-		if h.Total != 3 || h.Limit != 2 || len(h.History) != 2 || h.History[0].Status != "blocked" || h.History[1].Status != "missed" {
-			t.Fatalf("%+v", h)
-		}
-		s := &script{world: w, chosen: map[string]string{"number": n.Number, "n": n.ID.String()}}
-		s.request([]string{"GET /api/history?status=answered", "X-API-Key: " + u.key}, []string{"200", `{"history":[{"id":"{id:uuid}","number_id":"{n}",` +
-			`"caller_num":"+886912345678","status":"answered","duration":45,"created_at":{at:ms},"number":"{number}","alias":"業務專線"}],"total":1,"limit":50,"offset":0}`})
-		w.want(http.StatusOK, nil, "DELETE", "/api/numbers/"+n.ID.String(), "", u.bearer...)
-		w.want(http.StatusOK, &h, "GET", "/api/history", "", u.bearer...)
-		if h.Total != 0 || len(h.History) != 0 {
-			t.Errorf("the records of a deleted number: %+v", h)
-		}
-	})
+// A client of HTTP/1.0 need not say what it calls this server. The address that it used is then the connection's.
+func TestSocketAddressWithoutHost(t *testing.T) {
+	w := newWorld(t, house.SQLite(t), settings{})
+	u := w.join("user@example.com")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /api/dashboard HTTP/1.0\r\nX-API-Key: "+u.key+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(conn)
+	if want := `"wsUrl":"ws` + strings.TrimPrefix(w.url, "http") + "/ws?token=ey"; err != nil || !strings.Contains(string(b), want) {
+		t.Errorf("%v, %s lacks %s", err, b, want)
+	}
 }
 
 func FuzzFrame(f *testing.F) {

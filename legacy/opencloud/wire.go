@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -17,8 +18,12 @@ import (
 	"switchboard/comms"
 )
 
-// maxBody bounds JSON bodies and frames (contract: 1 MiB, chosen).
-const maxBody = 1 << 20
+const (
+	// maxBody bounds JSON bodies and frames (contract: 1 MiB, chosen).
+	maxBody = 1 << 20
+	// lingering bounds how long the body of a refused request is read on.
+	lingering = 5 * time.Second
+)
 
 type errorBody struct {
 	Error string `json:"error"`
@@ -68,6 +73,24 @@ func readBody(w http.ResponseWriter, r *http.Request) (*object, error) {
 		return nil, badInput("the body could not be read")
 	}
 	return parseObject(b)
+}
+
+// hearOut takes in what a refused client still sends, once the refusal is on its way. Many clients read nothing before they have written
+// everything, and to bytes that nobody reads the kernel answers with a reset, which can take the refusal with it (RFC 9112,
+// section 9.6). A client that waits for "100 Continue" and has told its length got none, or its body was read to the end.
+func hearOut(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 || r.ContentLength > 0 && r.Header.Get("Expect") != "" {
+		return
+	}
+	c, until := http.NewResponseController(w), time.Now().Add(lingering)
+	if c.Flush() != nil || c.SetReadDeadline(until) != nil {
+		return
+	}
+	for b := make([]byte, 32<<10); time.Now().Before(until); {
+		if _, err := r.Body.Read(b); err != nil {
+			return
+		}
+	}
 }
 
 func isJSON(contentType string) bool {

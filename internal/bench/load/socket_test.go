@@ -3,6 +3,8 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,14 +69,13 @@ func TestAppendFrame(t *testing.T) {
 	}
 }
 
-// TestSocket talks to a WebSocket server that others wrote.
-func TestSocket(t *testing.T) {
-	long := strings.Repeat("long ", 5000)
-	pongs := make(chan string, 16)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		up := websocket.Upgrader{Subprotocols: []string{"words"}, WriteBufferSize: 256} // long messages leave in fragments
+// echo is a WebSocket server that others wrote. It pings before each answer, answers in fragments, and closes on "bye".
+func echo(t *testing.T, pongs chan<- string) http.HandlerFunc {
+	up := websocket.Upgrader{Subprotocols: []string{"words"}, WriteBufferSize: 256} // long messages leave in fragments
+	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := up.Upgrade(w, r, nil)
 		if err != nil {
+			t.Error(err)
 			return
 		}
 		defer c.Close()
@@ -84,35 +85,41 @@ func TestSocket(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if err := c.WriteControl(websocket.PingMessage, []byte("still there"), time.Now().Add(time.Second)); err != nil {
-				t.Error(err)
-			}
+			err = c.WriteControl(websocket.PingMessage, []byte("still there"), time.Now().Add(time.Second))
 			if string(p) == "bye" {
-				if err := c.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4400, "bye")); err != nil {
-					t.Error(err)
-				}
-				return
+				p = websocket.FormatCloseMessage(4400, "bye")
+				err = errors.Join(err, c.WriteMessage(websocket.CloseMessage, p))
+			} else {
+				err = errors.Join(err, writePieces(c, c.Subprotocol()+" "+string(p)))
 			}
-			out, err := c.NextWriter(websocket.TextMessage)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			if _, err := out.Write([]byte(c.Subprotocol() + " " + string(p))); err != nil {
-				t.Error(err)
-			}
-			if err := out.Close(); err != nil {
-				t.Error(err)
-			}
 		}
-	}))
+	}
+}
+
+// writePieces writes a message whose length is not known before: one longer than the buffer leaves in fragments.
+func writePieces(c *websocket.Conn, text string) error {
+	w, err := c.NextWriter(websocket.TextMessage)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text)
+	return errors.Join(err, w.Close())
+}
+
+func TestSocket(t *testing.T) {
+	pongs := make(chan string, 16)
+	srv := httptest.NewServer(echo(t, pongs))
 	defer srv.Close()
 	s, err := Open(t.Context(), Handshake{Addr: srv.Listener.Addr().String(), Path: "/ws", Protocol: "words"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, text := range []string{"one", "", long, "two"} {
+	for _, text := range []string{"one", "", strings.Repeat("long ", 5000), "two"} {
 		if err := s.WriteText([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
