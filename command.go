@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"switchboard/docs"
@@ -15,7 +17,7 @@ import (
 	"switchboard/internal/provision"
 )
 
-// commands are what the command line can ask for, by kong's word for it.
+// commands are what the command line can ask for, by their names.
 var commands = map[string]func(context.Context, *config.Line, program) error{
 	"serve":     serve,
 	"provision": load,
@@ -103,4 +105,17 @@ func figures(d *doors) []httpd.Figure {
 		{Name: "switchboard_store_waiting", Help: "Changes that wait.", Read: func() float64 { return float64(d.store.Stats().QueueLen) }},
 		{Name: "switchboard_sockets", Help: "WebSockets that are open.", Read: func() float64 { return float64(d.sockets.Open()) }},
 	}
+}
+
+// untilSignal ends with the first SIGINT or SIGTERM. Whoever sees it ended can rely on it that a second signal ends the program at once.
+func untilSignal() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		end()
+	}()
+	return ctx
 }

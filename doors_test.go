@@ -28,14 +28,14 @@ import (
 // scene is two accounts behind all doors at once.
 type scene struct {
 	*testing.T
-	url         string
-	store       *db.Store
-	alice, bob  *comms.Credentials
-	hers, his   *comms.Number // full accounts: each has five numbers, of which these are the first
-	captcha     string        // a captcha token that is good
-	spent       string        // one that was used
-	disabled    *comms.Number // of hers
-	forged, key string
+	url        string
+	store      *db.Store
+	alice, bob *comms.Credentials
+	hers, his  *comms.Number // full accounts: each has five numbers, of which these are the first
+	captcha    string        // a captcha token that is good
+	spent      string        // one that was used
+	disabled   *comms.Number // of hers
+	forged     string
 }
 
 func newScene(t *testing.T, store *db.Store) *scene {

@@ -13,9 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"switchboard/comms"
@@ -31,9 +29,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	if err := run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "switchboard:", err)
 		os.Exit(1)
 	}
@@ -157,7 +153,7 @@ func (d *doors) open() http.Handler {
 			Batch: int(s.GraphQL.Batch), Tokens: int(s.GraphQL.Tokens), Body: int64(s.GraphQL.Body), Upload: int64(s.MaxData) + 64<<10},
 		Introspection: s.GraphQL.Introspection, AllowedOrigins: s.AllowedOrigins, MaxSockets: int(s.MaxSockets), PublicURL: s.PublicURL,
 		TempDir: filepath.Join(s.Data, "tmp"), Drain: d.drain, Logger: d.log})))
-	mux.Handle("GET /{$}", graph.Playground("/query"))
+	mux.Handle("GET /{$}", graph.Playground("query"))
 	legacy.Mount(mux, d.svc, legacy.Options{PublicURL: s.PublicURL, MaxSockets: int(s.MaxSockets), Drain: d.drain, Log: d.log})
 	mux.Handle("GET /files/{id}", httpd.Files(d.svc, d.log))
 	mux.Handle("GET /docs/{path...}", httpd.Docs(docs.Files))

@@ -95,12 +95,3 @@ func (s *Service) BlockedNumbers(ctx context.Context, p Page) (*PageOf[*Block], 
 			return s.store.Read().Block.Query().Where(block.AccountID(a.AccountID), w.where).Order(w.order).Limit(w.limit).All(ctx)
 		}})
 }
-
-// AllBlockedNumbers is the whole list, oldest first.
-func (s *Service) AllBlockedNumbers(ctx context.Context) ([]*Block, error) {
-	a, err := demand(ctx, ReadNumbers)
-	if err != nil {
-		return nil, err
-	}
-	return s.store.Read().Block.Query().Where(block.AccountID(a.AccountID)).Order(block.ByCreatedAt(), block.ByID()).All(ctx)
-}

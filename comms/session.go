@@ -121,7 +121,10 @@ func (s *Service) Sessions(ctx context.Context, limit int) ([]*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if limit < 0 || limit > s.limits.PageSize {
+	if limit < 0 {
+		return nil, invalid("first", "first must not be negative")
+	}
+	if limit > s.limits.PageSize {
 		return nil, &Error{Code: Invalid, Field: "first", Reason: ReasonPageSize, Text: "at most as many sessions as a page may have"}
 	}
 	open, err := s.store.Read().Session.Query().Where(session.AccountID(a.AccountID), session.ClosedAtIsNil()).All(ctx)

@@ -80,7 +80,7 @@ func serveAndCut(t *testing.T, k *kit) string {
 	open.conns = map[string]net.Conn{}
 	mux := http.NewServeMux()
 	mux.Handle("/query", NewHandler(k.svc, Options{Introspection: true, InitTimeout: 2 * time.Second, TempDir: filepath.Join(t.TempDir(), "new")}))
-	mux.Handle("GET /{$}", Playground("/query"))
+	mux.Handle("GET /{$}", Playground("query"))
 	mux.HandleFunc("POST /cut", func(_ http.ResponseWriter, r *http.Request) {
 		open.Lock()
 		defer open.Unlock()

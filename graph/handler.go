@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -55,6 +56,7 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	o.Limits = o.Limits.withDefaults()
 	return o
 }
@@ -81,7 +83,7 @@ func NewHandler(svc *comms.Service, o Options) *Handler {
 	exec.SetErrorPresenter(presenter(o.Logger))
 	exec.SetRecoverFunc(recoverPanic)
 	h := &Handler{o: o, svc: svc, exec: exec, documents: newDocuments(schema, o), persisted: newLRU[string](persistedBytes),
-		origins: newOrigins(o.AllowedOrigins)}
+		origins: newOrigins(o.PublicURL, o.AllowedOrigins)}
 	h.upgrader = newUpgrader(h.origins)
 	h.live = newLive(h)
 	h.groups = &groups{h: h, open: map[groupKey]*group{}}

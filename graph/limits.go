@@ -56,7 +56,6 @@ const (
 	codeOrigin        = "ORIGIN_NOT_ALLOWED"
 	codeStream        = "SUBSCRIPTION_NEEDS_STREAM"
 	codeIntrospection = "INTROSPECTION_DISABLED"
-	codeSlow          = "SLOW_CONSUMER"
 )
 
 // refused is an error that names no field: the request as a whole isn't done.

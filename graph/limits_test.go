@@ -170,6 +170,7 @@ var inputs = []struct{ query, variables, code, path string }{
 	{bySend, `{"i":{"from":"a","to":"+1","text":"hello"}}`, "", ""},
 	{byToken, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":60}}`, "", ""},
 	{byToken, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":-1}}`, badInput, "variable.i.ttl"},
+	{byToken, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":0}}`, badInput, "variable.i.ttl"}, // not: for ever
 	{byToken, `{"i":{"scopes":["ACCOUNT_READ"],"ttl":"60"}}`, badInput, "variable.i.ttl"},
 	{byNumber, `{"id":true}`, badInput, "variable.id"},
 	{byNumber, `{"id":5}`, "", ""},

@@ -12,12 +12,16 @@ import (
 // A browser lets any page open a WebSocket, so for those the server itself must look at Origin (RFC 6455 section 10.2). For HTTP the
 // browser asks first (CORS), but not before a "simple" request: those are refused by their content type (http_params.go).
 type origins struct {
+	own     string // by its public address, which a proxy may not pass on as Host; empty where that isn't set
 	allowed []string
 	any     bool
 }
 
-func newOrigins(allowed []string) origins {
+func newOrigins(publicURL string, allowed []string) origins {
 	o := origins{any: slices.Contains(allowed, "*")}
+	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
+		o.own = u.Scheme + "://" + u.Host
+	}
 	for _, a := range allowed {
 		o.allowed = append(o.allowed, strings.ToLower(strings.TrimSuffix(a, "/")))
 	}
@@ -27,7 +31,7 @@ func newOrigins(allowed []string) origins {
 // allows tells whether a request may be answered. One without Origin comes from no browser, or from a page of this server.
 func (o origins) allows(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	return origin == "" || o.named(origin) || sameHost(origin, r.Host)
+	return origin == "" || o.named(origin) || strings.EqualFold(origin, o.own) || sameHost(origin, r.Host)
 }
 
 func (o origins) named(origin string) bool {

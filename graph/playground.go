@@ -36,7 +36,7 @@ type asset struct {
 	contentType string
 }
 
-// Playground serves GraphiQL for the GraphQL server at endpoint.
+// Playground serves GraphiQL for the GraphQL server at endpoint, which is relative to the page: a proxy may serve both below some path.
 func Playground(endpoint string) http.Handler {
 	p := &playground{assets: map[string]asset{}}
 	page, err := playgroundFiles.ReadFile("playground/page.html")

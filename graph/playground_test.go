@@ -14,7 +14,7 @@ import (
 func TestPlayground(t *testing.T) {
 	w := onWeb(t)
 	page := w.do(exchange{method: "GET", path: "/"})
-	if page.status != 200 || page.head.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.body, `data-endpoint="/query"`) {
+	if page.status != 200 || page.head.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.body, `data-endpoint="query"`) {
 		t.Fatalf("%+v", page)
 	}
 	if policy := page.head.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") {

@@ -26,7 +26,7 @@ func newWeb(t testing.TB, store *db.Store, o Options) *web {
 	o.TempDir = filepath.Join(t.TempDir(), "uploads")
 	mux := http.NewServeMux()
 	mux.Handle("/query", NewHandler(k.svc, o))
-	mux.Handle("GET /{$}", Playground("/query"))
+	mux.Handle("GET /{$}", Playground("query"))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return &web{kit: k, url: server.URL, temp: o.TempDir}

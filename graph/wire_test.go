@@ -93,13 +93,60 @@ func TestWire(t *testing.T) {
 				}
 				got++
 			}
-			if got == 0 || got > sent {
+			if got > sent || plain && got == 0 {
 				t.Errorf("%d frames of %d", got, sent)
 			}
 			if _, err := read.ReadByte(); !errors.Is(err, io.EOF) {
 				t.Errorf("behind the close frame: %v", err)
 			}
 		})
+	}
+}
+
+// timed notes the deadline that was set last.
+type timed struct {
+	*net.TCPConn
+	deadline chan time.Time
+}
+
+func (c timed) SetWriteDeadline(t time.Time) error {
+	c.deadline <- t
+	return c.TCPConn.SetWriteDeadline(t)
+}
+
+// TestWireAfterwards: a peer that was slow once is not held to that deadline for ever.
+func TestWireAfterwards(t *testing.T) {
+	server, client := tcp(t)
+	c := timed{server.(*net.TCPConn), make(chan time.Time, 100)}
+	w := newWire(c, Options{QueueBytes: 64 << 20, WriteTimeout: time.Minute})
+	go func() { _, _ = io.Copy(io.Discard, client) }() // until the test closes it
+	w.send(opText, make([]byte, 32<<20))
+	if set := <-c.deadline; set.IsZero() {
+		t.Error("what waits has no deadline")
+	}
+	if set := <-c.deadline; !set.IsZero() {
+		t.Error("the deadline stays")
+	}
+	if !w.send(opText, []byte("more")) {
+		t.Error("it takes no more")
+	}
+}
+
+// TestLargeAnswer: a client that is sent more than the queue holds at once is not slow for what comes behind it.
+func TestLargeAnswer(t *testing.T) {
+	server, client := tcp(t)
+	w := newWire(masked{server}, Options{QueueBytes: 64 << 10, WriteTimeout: time.Minute})
+	if !w.send(opText, make([]byte, 8<<20)) || !w.send(opText, []byte("an event")) {
+		t.Error("it is taken for slow")
+	}
+	for range 100 {
+		w.send(opText, make([]byte, 1<<10))
+	}
+	if !w.isClosing() {
+		t.Error("but it is")
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -132,7 +132,16 @@ func (s *socket) open(w *wire) {
 	go s.read()
 }
 
-func (s *socket) hear() { s.heard.Store(time.Now().UnixMilli()) }
+// hear notes that the peer said something, be it a pong.
+func (s *socket) hear() {
+	s.heard.Store(time.Now().UnixMilli())
+	s.mu.Lock()
+	session := s.session
+	s.mu.Unlock()
+	if session != nil {
+		session.Seen()
+	}
+}
 
 // read takes messages until the socket ends.
 //
@@ -146,12 +155,6 @@ func (s *socket) read() {
 			return
 		}
 		s.hear()
-		s.mu.Lock()
-		session := s.session
-		s.mu.Unlock()
-		if session != nil {
-			session.Seen()
-		}
 		switch {
 		case s.wire.isClosing(): // it was told to go; what it still says isn't done
 		case kind != websocket.TextMessage:
@@ -294,9 +297,14 @@ func (s *socket) find(id string) *operation {
 // forget frees an operation's id and place.
 func (s *socket) forget(o *operation) {
 	s.mu.Lock()
+	s.release(o)
+	s.mu.Unlock()
+	o.leave()
+}
+
+// release frees the operation's id. It is called under s.mu.
+func (s *socket) release(o *operation) {
 	if i := slices.Index(s.ops, o); i >= 0 {
 		s.ops = slices.Delete(s.ops, i, i+1)
 	}
-	s.mu.Unlock()
-	o.leave()
 }

@@ -36,6 +36,9 @@ func (s *socket) subscribe(m message) bool {
 		return false
 	}
 	params, bad := paramsIn(m.payload)
+	if bad == nil && params.Query == "" && params.Extensions["persistedQuery"] == nil {
+		bad = unreadable("query is missing") // PROTOCOL.md: a subscribe message must have it
+	}
 	if bad != nil {
 		s.wire.close(closeBadMessage, "Invalid message: "+bad.err.Message)
 		return false
@@ -89,6 +92,7 @@ func (o *operation) start(op *graphql.OperationContext) {
 	go func() {
 		defer stop()
 		resp := o.s.h.execute(ctx, op)
+		_ = o.room(ctx) // a client that doesn't read its answers is given no more; where this fails nothing can be sent any more
 		if resp.Data == nil && len(resp.Errors) > 0 {
 			o.fail(resp.Errors)
 		} else {
@@ -149,11 +153,16 @@ func (o *operation) room(ctx context.Context) error { return o.s.wire.room(ctx) 
 // send writes a message about the operation, unless it is over. After the last one it is.
 func (o *operation) send(kind string, payload []byte, last bool) bool {
 	buf := frames.Get().(*[]byte)
-	defer frames.Put(buf)
+	defer reuse(buf)
 	if payload == nil {
 		*buf = appendFrame((*buf)[:0], opText, []byte(`{"id":`), o.quoted, []byte(`,"type":"`), []byte(kind), []byte(`"}`))
 	} else {
 		*buf = appendFrame((*buf)[:0], opText, []byte(`{"id":`), o.quoted, []byte(`,"type":"`), []byte(kind), []byte(`","payload":`), payload, []byte(`}`))
+	}
+	if last { // who reads the last word may use the id again at once
+		o.s.mu.Lock()
+		defer o.s.mu.Unlock()
+		o.s.release(o)
 	}
 	w := o.s.wire
 	w.mu.Lock()

@@ -119,8 +119,8 @@ func TestSocketTranscript(t *testing.T) {
 	p.hears(`{"id":"q","type":"next","payload":{"data":{"me":{"plan":"FREE"}}}}`, `{"id":"q","type":"complete"}`)
 	p.say(`{"id":"\"ü","type":"subscribe","payload":{"query":"{ nothing }"}}`)
 	p.hears(`{"id":"\"ü","type":"error","payload":[{"message":"Cannot query field \"nothing\" on type \"Query\".","locations":[{"line":1,"column":3}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}`)
-	p.say(`{"id":"q","type":"subscribe","payload":{}}`)
-	p.hears(`{"id":"q","type":"error","payload":[{"message":"query is missing","extensions":{"code":"BAD_REQUEST"}}]}`)
+	p.say(`{"id":"q","type":"subscribe","payload":{"extensions":{"persistedQuery":7}}}`)
+	p.hears(`{"id":"q","type":"error","payload":[{"message":"extensions.persistedQuery must be an object","extensions":{"code":"BAD_REQUEST"}}]}`)
 
 	p.say(`{"id":"s","type":"subscribe","payload":{"query":"subscription { messageReceived { message { text } } }"}}`)
 	p.started()
@@ -192,6 +192,7 @@ func TestSocketClosed(t *testing.T) {
 		{"no id", []string{init, `{"type":"subscribe","payload":{"query":"{me{id}}"}}`}, 4400, "Invalid message: id is missing"},
 		{"no payload", []string{init, `{"id":"1","type":"subscribe"}`}, 4400, "Invalid message: a request must be a JSON object"},
 		{"a query that is no text", []string{init, `{"id":"1","type":"subscribe","payload":{"query":1}}`}, 4400, "Invalid message: query must be text"},
+		{"no query", []string{init, `{"id":"1","type":"subscribe","payload":{}}`}, 4400, "Invalid message: query is missing"},
 		{"variables that are a list", []string{init, `{"id":"1","type":"subscribe","payload":{"query":"{a}","variables":[]}}`}, 4400, "Invalid message: variables must be an object"},
 		{"too early", []string{watch}, 4401, "Unauthorized"},
 		{"a bad credential", []string{`{"type":"connection_init","payload":{"token":"x"}}`}, 4403, "the credential is not valid"},
@@ -269,8 +270,10 @@ func TestSocketCredentials(t *testing.T) {
 }
 
 func TestSocketOrigin(t *testing.T) {
-	w := newWeb(t, house.SQLite(t), Options{AllowedOrigins: []string{"https://app.example.com"}})
+	w := newWeb(t, house.SQLite(t), Options{AllowedOrigins: []string{"https://app.example.com"}, PublicURL: "https://www.example.com/switchboard"})
 	for origin, status := range map[string]int{
+		"https://www.example.com":  101, // a proxy may call us by another name than the page does
+		"http://www.example.com":   403,
 		"":                         101,
 		w.url:                      101,
 		"https://app.example.com":  101,

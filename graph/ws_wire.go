@@ -30,6 +30,7 @@ type wire struct {
 	queue   []byte
 	begun   int           // bytes at the front of queue that belong to a frame whose beginning is written
 	taken   int           // bytes that the goroutine is writing
+	large   int           // bytes of the largest frame that waits, if it is one that alone would nearly fill the queue
 	writing bool          // the goroutine lives
 	closing bool          // the close frame is in the queue or written: nothing goes behind it
 	drained chan struct{} // closed when room has come; nil: nobody waits
@@ -80,12 +81,19 @@ func (w *wire) send(op byte, payload ...[]byte) bool {
 	w.mu.Lock()
 	err := w.push(*buf)
 	w.mu.Unlock()
-	frames.Put(buf)
+	reuse(buf)
 	return err == nil
 }
 
 // frames are buffers in which frames are put together.
 var frames = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// reuse gives a buffer back, unless one large frame made it so large that it had better go.
+func reuse(buf *[]byte) {
+	if cap(*buf) <= 64<<10 {
+		frames.Put(buf)
+	}
+}
 
 // appendFrame appends one unmasked frame (RFC 6455 section 5.2) whose payload is the parts in a row.
 func appendFrame(dst []byte, op byte, payload ...[]byte) []byte {
@@ -113,7 +121,11 @@ func (w *wire) push(b []byte) error {
 	if w.closing {
 		return errWireClosed
 	}
-	if len(w.queue)+w.taken == 0 && w.raw != nil {
+	waits := len(w.queue) + w.taken
+	if waits == 0 {
+		w.large = 0
+	}
+	if waits == 0 && w.raw != nil {
 		w.out, w.n = b, 0
 		err := w.raw.Write(w.try)
 		w.out = nil
@@ -129,7 +141,10 @@ func (w *wire) push(b []byte) error {
 		}
 		b = b[w.n:]
 	}
-	if len(w.queue)+w.taken+len(b) > w.limit && len(w.queue)+w.taken > 0 {
+	if len(b) > w.limit/2 { // the answer of a query, mostly: who waits for that is not slow yet
+		w.large = max(w.large, len(b))
+	}
+	if waits > 0 && waits+len(b) > w.limit+w.large {
 		w.finish(closeTryLater, "you read too slowly")
 		return errWireClosed
 	}
@@ -164,6 +179,9 @@ func (w *wire) drain() {
 		err := w.Conn.SetWriteDeadline(time.Now().Add(w.timeout))
 		if err == nil {
 			_, err = w.Conn.Write(b)
+		}
+		if err == nil {
+			err = w.Conn.SetWriteDeadline(time.Time{}) // once passed it would fail the writes that don't wait
 		}
 		w.mu.Lock()
 		w.taken = 0

@@ -29,6 +29,21 @@ var (
 		Name:       "accounts",
 		Columns:    AccountsColumns,
 		PrimaryKey: []*schema.Column{AccountsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "account_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{AccountsColumns[11], AccountsColumns[0]},
+			},
+			{
+				Name:    "account_operator",
+				Unique:  false,
+				Columns: []*schema.Column{AccountsColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "operator",
+				},
+			},
+		},
 	}
 	// APITokensColumns holds the columns for the "api_tokens" table.
 	APITokensColumns = []*schema.Column{
@@ -454,6 +469,14 @@ var (
 				Name:    "session_account_id_created_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{SessionsColumns[6], SessionsColumns[3], SessionsColumns[0]},
+			},
+			{
+				Name:    "session_open",
+				Unique:  false,
+				Columns: []*schema.Column{SessionsColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "closed_at IS NULL",
+				},
 			},
 		},
 	}

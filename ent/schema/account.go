@@ -2,8 +2,10 @@ package schema
 
 import (
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema/edge"
 	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
 )
 
 // Account owns numbers, messages, calls and everything else; nothing is shared between two of them.
@@ -37,5 +39,13 @@ func (Account) Edges() []ent.Edge {
 		edge.To("blocks", Block.Type),
 		edge.To("groups", NumberGroup.Type),
 		edge.To("sip_numbers", SipNumber.Type),
+	}
+}
+
+// Indexes of Account.
+func (Account) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields("created_at", "id"),
+		index.Fields("operator").Annotations(entsql.IndexWhere("operator")),
 	}
 }

@@ -1799,7 +1799,7 @@ scalar Time
 "A telephone number in E.164 with a leading plus, such as ` + "`" + `+999123456789` + "`" + `. In input spaces, dashes, dots, parentheses and a missing plus are tolerated."
 scalar PhoneNumber
 
-"A time span in whole seconds."
+"A time span in whole seconds, at least one."
 scalar Seconds
 
 "A file of a multipart request (GraphQL multipart request specification)."

@@ -20,7 +20,7 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 // What a client reads when its value isn't one of the scalar's.
 var (
 	errNoTime    = errors.New("must be RFC 3339 text such as 2026-11-21T20:00:00.000000Z")
-	errNoSeconds = errors.New("must be a whole number of seconds, 0 or more")
+	errNoSeconds = errors.New("must be a whole number of seconds, 1 or more")
 	errNoNumber  = errors.New("must be text such as +999123456789")
 )
 
@@ -103,7 +103,7 @@ func MarshalSeconds(d time.Duration) graphql.Marshaler {
 	return graphql.MarshalInt64(int64(d / time.Second))
 }
 
-// UnmarshalSeconds reads a span in whole seconds.
+// UnmarshalSeconds reads a span in whole seconds. None at all is refused: the rules' zero means "without end", which is said by null.
 func UnmarshalSeconds(v any) (time.Duration, error) {
 	var n int64
 	switch v := v.(type) {
@@ -120,7 +120,7 @@ func UnmarshalSeconds(v any) (time.Duration, error) {
 	default:
 		return 0, errNoSeconds
 	}
-	if n < 0 || n > math.MaxInt64/int64(time.Second) {
+	if n < 1 || n > math.MaxInt64/int64(time.Second) {
 		return 0, errNoSeconds
 	}
 	return time.Duration(n) * time.Second, nil

@@ -56,7 +56,8 @@ func TestScalarsAsRead(t *testing.T) {
 	}
 	for in, want := range map[any]time.Duration{
 		int64(60):            time.Minute,
-		int(0):               0,
+		int(1):               time.Second,
+		int(0):               -1,
 		json.Number("3600"):  time.Hour,
 		json.Number("1.5"):   -1,
 		json.Number("1e400"): -1,

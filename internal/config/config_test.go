@@ -117,6 +117,22 @@ func TestWhatWins(t *testing.T) {
 	}
 }
 
+func TestUnknownVariable(t *testing.T) {
+	t.Setenv("SWITCHBOARD_HTPP", "127.0.0.1:2")
+	if _, err := Parse(nil, io.Discard); err == nil || !strings.Contains(err.Error(), "SWITCHBOARD_HTPP") {
+		t.Errorf("a misspelt variable: %v", err)
+	}
+}
+
+// Kubernetes names a service called switchboard to every container beside it; our tests name their database.
+func TestVariablesOfOthers(t *testing.T) {
+	for _, name := range []string{"SWITCHBOARD_SERVICE_HOST", "SWITCHBOARD_SERVICE_PORT_HTTP", "SWITCHBOARD_PORT", "SWITCHBOARD_WEB_PORT_8080_TCP_ADDR",
+		"SWITCHBOARD_TEST_POSTGRES"} {
+		t.Setenv(name, "x")
+	}
+	parse(t)
+}
+
 func TestCommands(t *testing.T) {
 	for want, args := range map[string][]string{
 		"serve":     {"--http", ":0"},

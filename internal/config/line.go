@@ -81,11 +81,34 @@ func (l *Line) flags(out io.Writer) (*pflag.FlagSet, error) {
 	return flags, nil
 }
 
+// variable is what a flag is called in the environment.
+func variable(flag string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// othersVariables are parts of names that are not ours though they begin as ours do: Kubernetes tells every container where a service
+// called switchboard or switchboard-web is, and the tests name their database.
+var othersVariables = []string{"_SERVICE_HOST", "_PORT", "_TEST_"}
+
+// unknownVariable refuses a misspelt setting in the environment, as in the file and on the command line.
+func unknownVariable(flags *pflag.FlagSet) error {
+	known := map[string]bool{}
+	flags.VisitAll(func(f *pflag.Flag) { known[variable(f.Name)] = true })
+	for _, line := range os.Environ() {
+		name, _, _ := strings.Cut(line, "=")
+		others := func(part string) bool { return strings.Contains(name, part) }
+		if strings.HasPrefix(name, prefix) && !known[name] && !slices.ContainsFunc(othersVariables, others) {
+			return fmt.Errorf("unknown setting %s in the environment", name)
+		}
+	}
+	return nil
+}
+
 // others reads the environment and then the file, where a flag and then the environment did not say already.
 func (l *Line) others(flags *pflag.FlagSet) error {
-	var wrong error
+	wrong := unknownVariable(flags)
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(f.Name)
 		if text, ok := os.LookupEnv(name); ok && !f.Changed && wrong == nil {
 			if err := flags.Set(f.Name, text); err != nil {
 				wrong = fmt.Errorf("%s in the environment: %w", name, err)

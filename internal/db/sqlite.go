@@ -45,8 +45,11 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("db: making the data folder: %w", err)
 	}
+	if err := private(path); err != nil {
+		return nil, fmt.Errorf("db: making %s: %w", path, err)
+	}
 	s := &sqlite{}
-	// The writer comes first: it makes the file, which the readers don't.
+	// The writer comes first: it fills the file, which the readers don't.
 	if s.write, err = sql.Open("sqlite3", source(path, writerOptions)); err != nil {
 		return nil, fmt.Errorf("db: opening %s: %w", path, err)
 	}
@@ -73,6 +76,19 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 		return nil, errors.Join(err, conn.Close(), s.write.Close(), s.read.Close())
 	}
 	return s, nil
+}
+
+// private makes an empty file that only its owner reads, where there is none: SQLite would make one that everybody reads, and gives the
+// files beside it the rights of the database. What is there keeps the rights that its owner chose.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // source is the name under which go-sqlite3 opens a file: a URI, in which some characters of a path mean something.
@@ -115,6 +131,9 @@ func backup(ctx context.Context, path, to string, log *slog.Logger) error {
 	// Under another name until it is whole: a backup by its right name can be trusted.
 	part := to + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("db: backing up: %w", err)
+	}
+	if err := private(part); err != nil {
 		return fmt.Errorf("db: backing up: %w", err)
 	}
 	if _, err := from.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {

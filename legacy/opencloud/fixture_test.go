@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -31,6 +32,8 @@ type world struct {
 	store *db.Store
 	drain chan struct{}
 	log   *safeLog
+
+	sockets *httpd.Sockets
 }
 
 // safeLog is a log that several goroutines write.
@@ -57,14 +60,19 @@ type settings struct {
 	limits   comms.Limits
 	throttle comms.Throttle
 	proxies  []netip.Prefix
+	seen     comms.Store // how the Service sees the store; nil: as it is
+	narrow   bool        // the kernel keeps little of what a client doesn't read
 }
 
 func newWorld(t *testing.T, store *db.Store, with settings) *world {
 	t.Helper()
-	w := &world{T: t, store: store, drain: make(chan struct{}), log: &safeLog{}}
+	w := &world{T: t, store: store, drain: make(chan struct{}), log: &safeLog{}, sockets: httpd.NewSockets()}
+	if with.seen == nil {
+		with.seen = store
+	}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	w.svc, err = comms.New(comms.Options{Store: store, Secret: bytes.Repeat([]byte{7}, 32), Node: "test", HashCost: 4,
+	w.svc, err = comms.New(comms.Options{Store: with.seen, Secret: bytes.Repeat([]byte{7}, 32), Node: "test", HashCost: 4,
 		Log: log, Limits: with.limits, Throttle: with.throttle})
 	if err != nil {
 		t.Fatal(err)
@@ -72,13 +80,22 @@ func newWorld(t *testing.T, store *db.Store, with settings) *world {
 	with.Drain, with.Log = w.drain, log
 	mux := http.NewServeMux()
 	Mount(mux, w.svc, with.Options)
-	around := httpd.Around{Log: log, TrustedProxies: with.proxies, Metrics: httpd.NewMetrics(), Sockets: httpd.NewSockets()}
-	server := httptest.NewServer(around.Wrap(mux))
+	around := httpd.Around{Log: log, TrustedProxies: with.proxies, Metrics: httpd.NewMetrics(), Sockets: w.sockets}
+	server := httptest.NewUnstartedServer(around.Wrap(mux))
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if with.narrow {
+			if err := c.(*net.TCPConn).SetWriteBuffer(4096); err != nil {
+				t.Error(err)
+			}
+		}
+		return ctx
+	}
+	server.Start()
 	t.Cleanup(func() {
 		server.Close()
 		ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
 		defer stop()
-		if err := around.Sockets.Wait(ctx); err != nil {
+		if err := w.sockets.Wait(ctx); err != nil {
 			t.Error("sockets are left open: ", err)
 		}
 	})

@@ -118,6 +118,7 @@ type live struct {
 	out     chan outgoing
 	done    chan struct{} // closed when the reader has ended
 	written chan struct{} // closed when the writer has
+	ended   sync.Once     // the session
 }
 
 // outgoing is a text, or with a code the frame that closes the socket: it goes out behind what was said before.
@@ -136,10 +137,19 @@ func (l *live) leave() {
 	}
 }
 
+// closeSession comes before the connection's end, always: a program that stops waits for its connections, and then closes the store.
 func (l *live) closeSession() {
-	if err := l.session.Close(l.ctx); err != nil {
-		l.door.Log.ErrorContext(l.ctx, "opencloud: close a session", "error", err)
-	}
+	l.ended.Do(func() {
+		if err := l.session.Close(l.ctx); err != nil {
+			l.door.Log.ErrorContext(l.ctx, "opencloud: close a session", "error", err)
+		}
+	})
+}
+
+// drop ends the connection, and with it what reads and what writes.
+func (l *live) drop() {
+	l.closeSession()
+	_ = l.conn.Close()
 }
 
 // serve runs until the socket is closed by either side.
@@ -152,6 +162,7 @@ func (l *live) serve() {
 	defer func() {
 		close(l.done)
 		<-l.written
+		l.closeSession()
 		l.hangUp()
 	}()
 	defer l.survive()
@@ -183,7 +194,7 @@ func (l *live) survive() {
 // cut ends the socket past what waits in the queue. Where the client doesn't read, the reason does not reach it either.
 func (l *live) cut(code int, reason string) {
 	_ = l.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
-	_ = l.conn.Close()
+	l.drop()
 }
 
 // hangUp closes the connection. What the client still sends is read for a moment: the kernel would answer unread bytes with a reset,
@@ -319,7 +330,7 @@ func (l *live) put(o outgoing) bool {
 	if o.code != 0 {
 		_ = l.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(o.code, o.reason), until)
 		// The reader ends with the other side's close frame, or with this.
-		time.AfterFunc(linger, func() { _ = l.conn.Close() })
+		time.AfterFunc(linger, l.drop)
 		return false
 	}
 	err := l.conn.SetWriteDeadline(until)
@@ -327,7 +338,7 @@ func (l *live) put(o outgoing) bool {
 		err = l.conn.WriteMessage(websocket.TextMessage, o.text)
 	}
 	if err != nil {
-		_ = l.conn.Close() // the reader ends with it
+		l.drop()
 	}
 	return err == nil
 }

@@ -250,7 +250,7 @@ func TestManyFramesAtOnce(t *testing.T) {
 
 // A client that sends and doesn't read is left, and holds no more than its queue and the kernel's buffers meanwhile.
 func TestSlowClient(t *testing.T) {
-	w := newWorld(t, house.SQLite(t), settings{})
+	w := newWorld(t, house.SQLite(t), settings{narrow: true})
 	conn := w.raw(w.join("user@example.com"))
 	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,10 @@
 CREATE TABLE "retired_numbers" ("number" character varying NOT NULL, "created_at" bigint NOT NULL, PRIMARY KEY ("number"));
 -- Create "accounts" table
 CREATE TABLE "accounts" ("id" uuid NOT NULL, "email" character varying NOT NULL, "password_hash" character varying NOT NULL, "plan" character varying NOT NULL DEFAULT 'free', "operator" boolean NOT NULL DEFAULT false, "matrix_id" character varying NULL, "api_key_hash" bytea NOT NULL, "api_key_sealed" bytea NOT NULL, "auth_token_hash" bytea NULL, "auth_token_sealed" bytea NULL, "trimmed_to" bigint NOT NULL DEFAULT 0, "created_at" bigint NOT NULL, PRIMARY KEY ("id"));
+-- Create index "account_created_at_id" to table: "accounts"
+CREATE INDEX "account_created_at_id" ON "accounts" ("created_at", "id");
+-- Create index "account_operator" to table: "accounts"
+CREATE INDEX "account_operator" ON "accounts" ("operator") WHERE operator;
 -- Create index "accounts_api_key_hash_key" to table: "accounts"
 CREATE UNIQUE INDEX "accounts_api_key_hash_key" ON "accounts" ("api_key_hash");
 -- Create index "accounts_auth_token_hash_key" to table: "accounts"
@@ -98,3 +102,5 @@ CREATE UNIQUE INDEX "ring_sip_number_id_number" ON "rings" ("sip_number_id", "nu
 CREATE TABLE "sessions" ("id" uuid NOT NULL, "kind" character varying NOT NULL, "node" character varying NOT NULL, "created_at" bigint NOT NULL, "last_seen" bigint NOT NULL, "closed_at" bigint NULL, "account_id" uuid NOT NULL, PRIMARY KEY ("id"), CONSTRAINT "sessions_accounts_sessions" FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") ON UPDATE NO ACTION ON DELETE NO ACTION);
 -- Create index "session_account_id_created_at_id" to table: "sessions"
 CREATE INDEX "session_account_id_created_at_id" ON "sessions" ("account_id", "created_at", "id");
+-- Create index "session_open" to table: "sessions"
+CREATE INDEX "session_open" ON "sessions" ("created_at") WHERE (closed_at IS NULL);

@@ -6,6 +6,10 @@ CREATE UNIQUE INDEX `accounts_email_key` ON `accounts` (`email`);
 CREATE UNIQUE INDEX `accounts_api_key_hash_key` ON `accounts` (`api_key_hash`);
 -- Create index "accounts_auth_token_hash_key" to table: "accounts"
 CREATE UNIQUE INDEX `accounts_auth_token_hash_key` ON `accounts` (`auth_token_hash`);
+-- Create index "account_created_at_id" to table: "accounts"
+CREATE INDEX `account_created_at_id` ON `accounts` (`created_at`, `id`);
+-- Create index "account_operator" to table: "accounts"
+CREATE INDEX `account_operator` ON `accounts` (`operator`) WHERE operator;
 -- Create "api_tokens" table
 CREATE TABLE `api_tokens` (`id` uuid NOT NULL, `hash` blob NOT NULL, `comment` text NOT NULL DEFAULT (''), `scopes` json NOT NULL, `created_at` integer NOT NULL, `expires_at` integer NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `api_tokens_accounts_api_tokens` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
 -- Create index "api_tokens_hash_key" to table: "api_tokens"
@@ -86,6 +90,8 @@ CREATE INDEX `ring_number` ON `rings` (`number`);
 CREATE TABLE `sessions` (`id` uuid NOT NULL, `kind` text NOT NULL, `node` text NOT NULL, `created_at` integer NOT NULL, `last_seen` integer NOT NULL, `closed_at` integer NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sessions_accounts_sessions` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
 -- Create index "session_account_id_created_at_id" to table: "sessions"
 CREATE INDEX `session_account_id_created_at_id` ON `sessions` (`account_id`, `created_at`, `id`);
+-- Create index "session_open" to table: "sessions"
+CREATE INDEX `session_open` ON `sessions` (`created_at`) WHERE closed_at IS NULL;
 -- Create "settings" table
 CREATE TABLE `settings` (`name` text NOT NULL, `value` blob NOT NULL, PRIMARY KEY (`name`));
 -- Create "sip_numbers" table
