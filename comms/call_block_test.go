@@ -128,7 +128,7 @@ func TestVerbsNeedAnActor(t *testing.T) {
 				"create": second(w.svc.CreateNumber(ctx, comms.CreateNumber{})), "update": second(w.svc.UpdateNumber(ctx, id, "")),
 				"pin": w.svc.ChangeNumberPIN(ctx, comms.ChangeNumberPIN{}), "delete": second(w.svc.DeleteNumber(ctx, id)),
 				"block": second(w.svc.BlockNumber(ctx, comms.BlockNumber{})), "unblock": second(w.svc.UnblockNumber(ctx, "")),
-				"blocks": second(w.svc.BlockedNumbers(ctx, comms.Page{})),
+				"blocks":  second(w.svc.BlockedNumbers(ctx, comms.Page{})),
 				"history": third(w.svc.CallHistory(ctx, comms.History{})),
 			} {
 				if refusal(err) != "UNAUTHENTICATED" {

@@ -251,3 +251,26 @@ func TestKindsAreASet(t *testing.T) {
 		}
 	})
 }
+
+// Who leaves twice takes nobody with him.
+func TestCloseTwice(t *testing.T) {
+	onBoth(t, func(w *world) {
+		a := w.side(1)
+		leaving, err := w.svc.OpenWatch(a.ctx, comms.Watch{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		staying, err := w.svc.OpenWatch(a.ctx, comms.Watch{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer staying.Close()
+		_, live := listen(staying)
+		leaving.Close()
+		leaving.Close()
+		w.send(a, a.numbers[0], "x")
+		if _, err := live.until(t.Context(), 2); err != nil {
+			t.Error(err)
+		}
+	})
+}

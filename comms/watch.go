@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -33,6 +34,7 @@ type Watcher struct {
 	feed    *feed
 	after   int64
 	deliver func([]*Event) // set once, under feed.mu
+	closed  atomic.Bool
 }
 
 // OpenWatch checks that the caller may see what it asks for, and takes its place in the log. Close must be called.
@@ -161,5 +163,9 @@ func (w *Watcher) Missed(ctx context.Context, after int64, limit int) (events []
 // watch the account wait for it. It returns the ID after which live events begin: all up to it are in Missed.
 func (w *Watcher) Start(deliver func([]*Event)) int64 { return w.feed.attach(w, deliver) }
 
-// Close ends it. deliver may still be running when it returns, but is not called again.
-func (w *Watcher) Close() { w.feed.detach(w) }
+// Close ends it. deliver may still be running when it returns, but is not called again. It may be called again.
+func (w *Watcher) Close() {
+	if !w.closed.Swap(true) {
+		w.feed.detach(w)
+	}
+}

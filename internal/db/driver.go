@@ -34,28 +34,12 @@ func (d *changeDriver) Tx(context.Context) (dialect.Tx, error) { return dialect.
 
 // Exec implements dialect.ExecQuerier.
 func (d *changeDriver) Exec(ctx context.Context, query string, args, v any) error {
-	argv, err := arguments(args)
-	if err != nil {
-		return err
-	}
-	res, err := d.ExecContext(ctx, query, argv...)
-	if err != nil {
-		return err
-	}
-	return keepResult(v, res)
+	return exec(ctx, d, query, args, v)
 }
 
 // Query implements dialect.ExecQuerier.
 func (d *changeDriver) Query(ctx context.Context, query string, args, v any) error {
-	argv, err := arguments(args)
-	if err != nil {
-		return err
-	}
-	rows, err := d.QueryContext(ctx, query, argv...)
-	if err != nil {
-		return err
-	}
-	return keepRows(v, rows)
+	return rows(ctx, d, query, args, v)
 }
 
 // ExecContext is for the client's raw statements.
@@ -143,28 +127,12 @@ func (d *readDriver) Tx(ctx context.Context) (dialect.Tx, error) {
 
 // Exec implements dialect.ExecQuerier. A change is refused by the connection.
 func (d *readDriver) Exec(ctx context.Context, query string, args, v any) error {
-	argv, err := arguments(args)
-	if err != nil {
-		return err
-	}
-	res, err := d.ExecContext(ctx, query, argv...)
-	if err != nil {
-		return err
-	}
-	return keepResult(v, res)
+	return exec(ctx, d, query, args, v)
 }
 
 // Query implements dialect.ExecQuerier.
 func (d *readDriver) Query(ctx context.Context, query string, args, v any) error {
-	argv, err := arguments(args)
-	if err != nil {
-		return err
-	}
-	rows, err := d.QueryContext(ctx, query, argv...)
-	if err != nil {
-		return err
-	}
-	return keepRows(v, rows)
+	return rows(ctx, d, query, args, v)
 }
 
 // ExecContext is for the client's raw statements.
@@ -208,15 +176,16 @@ func (t *readTx) Commit() error { return t.tx.Commit() }
 // Rollback implements driver.Tx.
 func (t *readTx) Rollback() error { return t.tx.Rollback() }
 
-func arguments(args any) ([]any, error) {
-	argv, ok := args.([]any)
-	if !ok {
-		return nil, fmt.Errorf("db: arguments of a statement are %T, not []any", args)
+// exec runs a statement as ent asks for it: the arguments as a []any, the result into v.
+func exec(ctx context.Context, to entsql.ExecQuerier, query string, args, v any) error {
+	argv, err := arguments(args)
+	if err != nil {
+		return err
 	}
-	return argv, nil
-}
-
-func keepResult(v any, res sql.Result) error {
+	res, err := to.ExecContext(ctx, query, argv...)
+	if err != nil {
+		return err
+	}
 	switch v := v.(type) {
 	case nil:
 	case *sql.Result:
@@ -227,12 +196,28 @@ func keepResult(v any, res sql.Result) error {
 	return nil
 }
 
-func keepRows(v any, rows *sql.Rows) error {
-	r, ok := v.(*entsql.Rows)
+// rows runs a query as ent asks for it.
+func rows(ctx context.Context, to entsql.ExecQuerier, query string, args, v any) error {
+	argv, err := arguments(args)
+	if err != nil {
+		return err
+	}
+	into, ok := v.(*entsql.Rows)
 	if !ok {
-		_ = rows.Close()
 		return fmt.Errorf("db: rows can't go into %T", v)
 	}
-	r.ColumnScanner = rows
+	found, err := to.QueryContext(ctx, query, argv...)
+	if err != nil {
+		return err
+	}
+	into.ColumnScanner = found
 	return nil
+}
+
+func arguments(args any) ([]any, error) {
+	argv, ok := args.([]any)
+	if !ok {
+		return nil, fmt.Errorf("db: arguments of a statement are %T, not []any", args)
+	}
+	return argv, nil
 }

@@ -80,3 +80,64 @@ func TestHeldByAnotherProcess(t *testing.T) {
 		t.Errorf("rows %q", got)
 	}
 }
+
+// When the disk is full what is there is still what was acknowledged, and the store goes on once there is room.
+func TestFullDisk(t *testing.T) {
+	s := house.SQLite(t)
+	pages := func(most string) db.Func {
+		return func(ctx context.Context, tx *ent.Client) error {
+			rows, err := tx.QueryContext(ctx, "PRAGMA max_page_count = "+most) // of the writer's connection, from here on
+			if err != nil {
+				return err
+			}
+			return rows.Close()
+		}
+	}
+	must(t, s.Change(t.Context(), pages("1"), nil)) // no more than there are
+	large := func(ctx context.Context, tx *ent.Client) error {
+		return errors.Join(put("small")(ctx, tx), tx.Setting.Create().SetID("large").SetValue(make([]byte, 1<<20)).Exec(ctx))
+	}
+	var told []int
+	errs := together(t, s, []db.Func{put("a"), large, put("b"), large, put("c")}, func(i int) { told = append(told, i) })
+	var acknowledged []string
+	for i, name := range []string{"a", "", "b", "", "c"} {
+		if name == "" {
+			wantError(t, errs[i], "full")
+		} else if errs[i] == nil {
+			acknowledged = append(acknowledged, name)
+		}
+	}
+	if got := names(t, s); !slices.Equal(got, acknowledged) || len(told) != len(acknowledged) {
+		t.Errorf("rows %q, acknowledged %q, told %d", got, acknowledged, len(told))
+	}
+	must(t, s.Change(t.Context(), pages("100000"), nil))
+	must(t, s.Change(t.Context(), large, nil))
+}
+
+// Durable means on disk, whatever the server's default is.
+func TestPostgresCommitsToDisk(t *testing.T) {
+	url := house.Postgres(t)
+	admin, err := sql.Open("pgx", url)
+	must(t, err)
+	defer admin.Close()
+	_, err = admin.Exec("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$")
+	must(t, err)
+	s, err := db.Open(t.Context(), db.Options{URL: url, Logger: silent})
+	must(t, err)
+	defer s.Close()
+	must(t, s.Change(t.Context(), func(ctx context.Context, tx *ent.Client) error {
+		rows, err := tx.QueryContext(ctx, "SHOW synchronous_commit")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		var mode string
+		if !rows.Next() {
+			return errors.New("no row")
+		}
+		if err := rows.Scan(&mode); err != nil || mode != "on" {
+			t.Errorf("synchronous_commit is %q, %v", mode, err)
+		}
+		return nil
+	}, nil))
+}

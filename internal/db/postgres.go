@@ -70,7 +70,8 @@ func openPostgres(ctx context.Context, o Options) (engine, error) {
 		return nil, fmt.Errorf("db: %w", err)
 	}
 	p := &postgres{log: o.Logger, most: int64(o.MaxQueue), slots: make(chan *slot, writeConnections)}
-	p.write = pool(config, writeConnections, map[string]string{"lock_timeout": lockTimeout})
+	// A commit is on disk before it is acknowledged, also where the server's own default is another.
+	p.write = pool(config, writeConnections, map[string]string{"lock_timeout": lockTimeout, "synchronous_commit": "on"})
 	if err := migratePostgres(ctx, p.write, o); err != nil {
 		return nil, errors.Join(err, p.write.Close())
 	}

@@ -13,7 +13,7 @@ import (
 func TestDatabaseIsPrivate(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755))
-	s, err := db.Open(t.Context(), db.Options{Data: dir})
+	s, err := db.Open(t.Context(), db.Options{Data: dir, Logger: silent})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	files, err := filepath.Glob(filepath.Join(dir, "switchboard.db*"))
