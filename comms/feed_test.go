@@ -219,12 +219,27 @@ func TestRetentionByTheClock(t *testing.T) {
 		if events, _, err := watch.Missed(a.ctx, watch.After(), 10); err != nil || len(events) != len(log)-1 {
 			t.Errorf("a cursor was accepted, and then %d of %d events were there (%v)", len(events), len(log)-1, err)
 		}
+		if err := w.svc.Sweep(t.Context(), clock.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := watch.Missed(a.ctx, watch.After(), 10); refusal(err) != "INVALID after CURSOR_EXPIRED" {
+			t.Errorf("it was trimmed since, and that is told: %v", err)
+		}
+		before, err := w.svc.LogCursor(a.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.send(a, a.numbers[0], "z")
 		age(week + time.Second)
-		_, err = w.svc.OpenWatch(a.ctx, comms.Watch{After: log[0].Cursor()})
+		_, err = w.svc.OpenWatch(a.ctx, comms.Watch{After: before})
 		if refusal(err) != "INVALID after CURSOR_EXPIRED" {
 			t.Errorf("before any sweep: %v", err)
 		}
-		newest, err := w.svc.OpenWatch(a.ctx, comms.Watch{After: log[len(log)-1].Cursor()})
+		after, err := w.svc.LogCursor(a.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest, err := w.svc.OpenWatch(a.ctx, comms.Watch{After: after})
 		if err != nil {
 			t.Fatalf("nothing is behind the newest: %v", err)
 		}

@@ -112,8 +112,11 @@ func (w *world) comeAndGo(a *side, dice *rand.Rand, finished <-chan struct{}) []
 		_ = f.until(ctx, 1+dice.IntN(60)) // whichever comes first
 		stop()
 		if last {
-			if err := f.until(w.Context(), 0); err != nil { // what is there
+			err = f.until(w.Context(), 0) // what is there
+			last = err == nil
+			if err != nil && refusal(err) != "INVALID after CURSOR_EXPIRED" {
 				w.Error(err)
+				return spans
 			}
 		}
 		f.w.Close()

@@ -16,7 +16,8 @@ type Store interface {
 	// Change runs fn in one transaction and, once that is durable, committed. fn may run again after a conflict, so it touches
 	// nothing but tx and what it sets anew each time.
 	Change(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error, committed func()) error
-	// Lock makes other changes that lock the same keys wait until this one is committed.
+	// Lock makes other changes that lock the same keys wait until this one is committed. The order: idempotency keys, then locks of one
+	// verb (received numbers, devices, provisioning), then accounts; those that stand in one call have no order to keep.
 	Lock(ctx context.Context, tx *ent.Client, keys ...uuid.UUID) error
 	// Ordered tells whether committed callbacks run one at a time in the order of the commits.
 	Ordered() bool

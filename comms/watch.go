@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"switchboard/ent/account"
 	"switchboard/ent/number"
 	"switchboard/internal/clock"
 )
@@ -122,10 +123,14 @@ func (l logEnds) check(after int64, oldest clock.Micros) error {
 		return badCursor()
 	}
 	if after < l.trimmed || l.next != nil && *l.next < oldest {
-		return &Error{Code: Invalid, Field: "after", Reason: ReasonCursorExpired,
-			Text: "after is older than the log is kept: read the lists anew and subscribe without a cursor"}
+		return cursorExpired()
 	}
 	return nil
+}
+
+func cursorExpired() error {
+	return &Error{Code: Invalid, Field: "after", Reason: ReasonCursorExpired,
+		Text: "after is older than the log is kept: read the lists anew and subscribe without a cursor"}
 }
 
 // ownNumbers refuses ids that are not the account's own numbers.
@@ -150,13 +155,25 @@ func (s *Service) ownNumbers(ctx context.Context, account uuid.UUID, field strin
 // After is the ID of the event to go on from.
 func (w *Watcher) After() int64 { return w.after }
 
-// Missed is up to limit wanted events after a place in the log, oldest first; more tells whether the limit cut them off.
+// Missed is up to limit wanted events after a place in the log, oldest first; more tells whether the limit cut them off. The caller has all
+// that it wants up to that place. If the log is trimmed beyond it by now, there would be a gap: that is an error, as in OpenWatch.
 func (w *Watcher) Missed(ctx context.Context, after int64, limit int) (events []*Event, more bool, err error) {
 	events, err = w.svc.readEvents(ctx, w.feed.account, after, limit+1, &w.Watch)
-	if len(events) > limit {
-		return events[:limit], true, err
+	if err != nil {
+		return nil, false, err
 	}
-	return events, false, err
+	// Looked at behind the events, so that they are there if it says so.
+	trimmed, err := w.svc.store.Read().Account.Query().Where(account.ID(w.feed.account)).Select(account.FieldTrimmedTo).Int(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("look where the log begins: %w", err)
+	}
+	if after < int64(trimmed) {
+		return nil, false, cursorExpired()
+	}
+	if len(events) > limit {
+		return events[:limit], true, nil
+	}
+	return events, false, nil
 }
 
 // Start has deliver called with each batch of wanted events from now on, in order, one call at a time. It must not block: all who

@@ -94,6 +94,9 @@ func (g *group) own() {
 func (g *group) arrive(events []*comms.Event) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !g.running && !g.behind { // all before these were told, or not wanted: what may be read again is no further back
+		g.pos = max(g.pos, events[0].ID-1)
+	}
 	if g.behind || len(g.queue)+len(events) > maxWaiting {
 		g.behind, g.queue = true, nil
 	} else {

@@ -63,8 +63,9 @@ type Store struct{ engine }
 type engine interface {
 	// Read is a client for reads alone. They never wait for changes; each statement sees what was committed when it began.
 	Read() *ent.Client
-	// Lock makes changes that name one of the same keys follow each other on PostgreSQL: to be called once in a change, before it
-	// reads what it decides by. On SQLite they do so anyway.
+	// Lock makes changes that name one of the same keys follow each other on PostgreSQL: to be called before a change reads what it
+	// decides by, or writes a row that others write. On SQLite they do so anyway. Keys of one call are taken in one order whoever
+	// calls; who calls again in the same change keeps to an order of kinds, or two changes wait for each other until one is undone.
 	Lock(ctx context.Context, tx *ent.Client, keys ...uuid.UUID) error
 	// Ordered tells whether the callbacks of changes run one at a time in the order of the commits (SQLite).
 	Ordered() bool

@@ -244,8 +244,7 @@ func conflict(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
-// Lock makes changes that name one of the same keys follow each other: each waits until the other is committed. It takes the
-// keys in one order whoever calls, so that no two changes wait for each other; call it once in a change, before its first write.
+// Lock makes changes that name one of the same keys follow each other: each waits until the other is committed.
 func (p *postgres) Lock(ctx context.Context, tx *ent.Client, keys ...uuid.UUID) error {
 	if len(keys) == 0 {
 		return nil
