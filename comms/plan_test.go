@@ -130,9 +130,9 @@ func scan(query, plan string) string {
 var (
 	// firstRows are statements that take rows from the end of a list. In the order of an index there is nothing else in the plan.
 	firstRows = regexp.MustCompile(`^SELECT [^()]* FROM .(events|accounts). ORDER BY [^()]* LIMIT \d+$`)
-	// small is what may be read from end to end: the rows of the statement itself; the few settings, the few operators; the news since the
+	// small is what may be read from end to end: the rows of the statement itself; the few settings, operators and open sessions; the news since the
 	// last poll; groups and pools, which an operator writes by hand, when a number is deleted.
-	small = regexp.MustCompile(`VALUES CLAUSE|CONSTANT ROW|account_operator|(SCAN|Scan on) (settings|news|number_group_numbers|application_pool)$`)
+	small = regexp.MustCompile(`VALUES CLAUSE|CONSTANT ROW|account_operator|session_open|(SCAN|Scan on) (settings|news|number_group_numbers|application_pool)$`)
 )
 
 // reads are what is asked without a change, each in the ways that make another statement.

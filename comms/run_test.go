@@ -2,6 +2,7 @@ package comms_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"regexp"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"switchboard/comms"
+	"switchboard/internal/clock"
 )
 
 // What fails once is done the next time: a database that stumbles as the program starts must not leave it without sweeps for its whole life.
@@ -41,6 +43,32 @@ func TestRunGoesOn(t *testing.T) {
 		}
 		if !failed.Load() {
 			t.Error("nothing failed")
+		}
+	})
+}
+
+// A session that could not be closed when its socket was, because the database was away, is closed later; one that is open stays so.
+func TestUnclosedSession(t *testing.T) {
+	onBoth(t, func(w *world) {
+		c := w.register("a@example.com")
+		var sessions []*comms.LiveSession
+		for range 2 {
+			l, err := w.svc.OpenSession(c.ctx, "graphql")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, l)
+		}
+		away, leave := context.WithCancel(t.Context())
+		leave()
+		if err := sessions[0].Close(away); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if err := w.svc.Sweep(t.Context(), clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if w.session(sessions[0].ID()).ClosedAt == nil || w.session(sessions[1].ID()).ClosedAt != nil {
+			t.Error("the wrong one is closed")
 		}
 	})
 }

@@ -132,7 +132,7 @@ func (s *Service) sweepEvery() time.Duration {
 }
 
 // Sweep removes what has outlived its time: old events, unanswered captchas, idempotency keys; and says which sessions are live and
-// closes those of processes that ended.
+// closes those that no process holds.
 func (s *Service) Sweep(ctx context.Context, now clock.Micros) error {
 	return errors.Join(s.saveSessions(ctx), s.closeStaleSessions(ctx), s.trimLog(ctx, now), s.sweepCaptchas(ctx, now), s.sweepKeys(ctx, now))
 }

@@ -23,13 +23,22 @@ const keptSessions = 100
 // liveSessions are the sockets that this process holds. When each was last seen stays in memory: writing a row for each frame would
 // cost a flush of the disk.
 type liveSessions struct {
-	since clock.Micros // sessions of this node from before are not its own
-	mu    sync.Mutex
-	byID  map[uuid.UUID]*LiveSession
+	mu   sync.Mutex
+	byID map[uuid.UUID]*LiveSession
 }
 
-func newLiveSessions() *liveSessions {
-	return &liveSessions{since: clock.Now(), byID: map[uuid.UUID]*LiveSession{}}
+func newLiveSessions() *liveSessions { return &liveSessions{byID: map[uuid.UUID]*LiveSession{}} }
+
+func (l *liveSessions) add(one *LiveSession) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.byID[one.id] = one
+}
+
+func (l *liveSessions) remove(id uuid.UUID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byID, id)
 }
 
 func (l *liveSessions) get(id uuid.UUID) *LiveSession {
@@ -65,23 +74,17 @@ func (s *Service) OpenSession(ctx context.Context, kind string) (*LiveSession, e
 	if err != nil {
 		return nil, err
 	}
-	l := &LiveSession{svc: s, account: a.AccountID}
+	l := &LiveSession{svc: s, id: uuid.New(), account: a.AccountID}
+	s.live.add(l) // first: an open row of this process that it doesn't hold is stale
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
-		row, err := c.tx.Session.Create().SetAccountID(a.AccountID).SetKind(kind).SetNode(s.node).SetCreatedAt(c.now).
-			SetLastSeen(c.now).Save(ctx)
-		if err != nil {
-			return fmt.Errorf("store a session: %w", err)
-		}
-		l.id = row.ID
 		l.lastSeen.Store(int64(c.now))
-		return nil
+		return c.tx.Session.Create().SetID(l.id).SetAccountID(a.AccountID).SetKind(kind).SetNode(s.node).SetCreatedAt(c.now).
+			SetLastSeen(c.now).Exec(ctx)
 	})
 	if err != nil {
-		return nil, err
+		s.live.remove(l.id)
+		return nil, fmt.Errorf("store a session: %w", err)
 	}
-	s.live.mu.Lock()
-	s.live.byID[l.id] = l
-	s.live.mu.Unlock()
 	return l, nil
 }
 
@@ -91,11 +94,7 @@ func (l *LiveSession) Close(ctx context.Context) error {
 		return nil
 	}
 	s := l.svc
-	defer func() { // after the row says so too, so that no reader sees it open again
-		s.live.mu.Lock()
-		delete(s.live.byID, l.id)
-		s.live.mu.Unlock()
-	}()
+	defer s.live.remove(l.id) // after the row says so too, so that no reader sees it open again
 	return s.change(ctx, func(ctx context.Context, c *change) error {
 		err := c.tx.Session.UpdateOneID(l.id).SetLastSeen(clock.Micros(l.lastSeen.Load())).SetClosedAt(c.now).Exec(ctx)
 		if err != nil {
@@ -176,19 +175,26 @@ func (s *Service) overlay(open, closed []*Session, limit int) []*Session {
 // sessionsFreshFor is how long another node's word that it holds a socket is believed.
 func (s *Service) sessionsFreshFor() time.Duration { return 2*s.sweepEvery() + time.Minute }
 
-// closeStaleSessions closes what an earlier life of this process left open, and what other nodes no longer speak for.
+// closeStaleSessions closes rows that are open but have no socket: what an earlier life of this process left, what could not be closed when
+// it was time, and what other nodes no longer speak for.
 func (s *Service) closeStaleSessions(ctx context.Context) error {
-	err := s.change(ctx, func(ctx context.Context, c *change) error {
-		stale := session.CreatedAtLT(s.live.since)
-		if !s.store.Ordered() { // there are other nodes
-			stale = session.Or(session.And(session.Node(s.node), stale),
-				session.And(session.NodeNEQ(s.node), session.LastSeenLT(c.now.Add(-s.sessionsFreshFor()))))
-		}
-		return c.tx.Session.Update().Where(session.ClosedAtIsNil(), stale).
-			Modify(func(u *sql.UpdateBuilder) { u.Set(session.FieldClosedAt, sql.Expr(session.FieldLastSeen)) }).Exec(ctx)
-	})
+	query := s.store.Read().Session.Query().Where(session.ClosedAtIsNil())
+	if !s.store.Ordered() { // there are other nodes
+		query.Where(session.Or(session.Node(s.node), session.LastSeenLT(clock.Now().Add(-s.sessionsFreshFor()))))
+	}
+	open, err := query.IDs(ctx)
 	if err != nil {
-		return fmt.Errorf("close stale sessions: %w", err)
+		return fmt.Errorf("look for stale sessions: %w", err)
+	}
+	stale := slices.DeleteFunc(open, func(id uuid.UUID) bool { return s.live.get(id) != nil })
+	for ids := range slices.Chunk(stale, rowsAtOnce) {
+		err := s.change(ctx, func(ctx context.Context, c *change) error {
+			return c.tx.Session.Update().Where(session.IDIn(ids...), session.ClosedAtIsNil()).
+				Modify(func(u *sql.UpdateBuilder) { u.Set(session.FieldClosedAt, sql.Expr(session.FieldLastSeen)) }).Exec(ctx)
+		})
+		if err != nil {
+			return fmt.Errorf("close stale sessions: %w", err)
+		}
 	}
 	return nil
 }
