@@ -17,7 +17,8 @@ run:
 
 check: tools format vet staticcheck generated test
 
-# What the checks need and the machine lacks. PostgreSQL is started by the tests themselves.
+# What the checks need and the machine lacks. PostgreSQL is started by the tests themselves; the playground is tested in Chromium, and the real
+# GraphQL clients with Node.js 20 or later.
 tools:
 	@need=""
 	has() { command -v "$$1" >/dev/null; }
@@ -25,6 +26,7 @@ tools:
 	has curl || need+=" curl ca-certificates"
 	has node || need+=" nodejs"
 	has npm  || need+=" npm"
+	has chromium || has chromium-browser || has google-chrome || need+=" chromium"
 	has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need+=" postgresql"
 	if [ -n "$$need" ]; then
 		echo "installing$$need"
