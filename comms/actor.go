@@ -20,12 +20,13 @@ const (
 	SendMessages
 	ReadEvents
 	ReadRecords
+	PlaceCalls
 	allScopes = 1<<iota - 1
 )
 
 // scopeNames are the words that are stored; the doors have their own.
 var scopeNames = []string{"account:read", "account:write", "numbers:read", "numbers:write", "messages:read", "messages:send",
-	"events:read", "records:read"}
+	"events:read", "records:read", "calls:place"}
 
 // Names lists the scopes of the set in the words that are stored.
 func (s Scope) Names() []string {

@@ -21,10 +21,7 @@ type CallRow struct {
 	Number, Alias, Outcome string
 }
 
-var (
-	underWay = []call.Status{call.StatusQueued, call.StatusDialling, call.StatusRinging}
-	notTaken = []call.Status{call.StatusMissed, call.StatusBusy, call.StatusCancelled, call.StatusFailed}
-)
+var notTaken = []call.Outcome{call.OutcomeMissed, call.OutcomeBusy, call.OutcomeCancelled, call.OutcomeFailed}
 
 // CallHistory lists the calls that the caller's numbers received and that have ended, newest first, and tells how many there are in all.
 func (s *Service) CallHistory(ctx context.Context, h History) (rows []*CallRow, total int, err error) {
@@ -41,11 +38,11 @@ func (s *Service) CallHistory(ctx context.Context, h History) (rows []*CallRow, 
 	q := s.store.Read().Call.Query().Where(call.AccountID(a.AccountID), call.DirectionEQ(call.DirectionIncoming))
 	switch h.Status {
 	case "", "all":
-		q.Where(call.StatusNotIn(underWay...))
+		q.Where(call.StatusEQ(call.StatusEnded))
 	case "answered", "blocked":
-		q.Where(call.StatusEQ(call.Status(h.Status)))
+		q.Where(call.OutcomeEQ(call.Outcome(h.Status)))
 	case "missed":
-		q.Where(call.StatusIn(notTaken...))
+		q.Where(call.OutcomeIn(notTaken...))
 	default:
 		return nil, 0, invalid("status", "status must be answered, missed, blocked or all")
 	}
@@ -58,13 +55,13 @@ func (s *Service) CallHistory(ctx context.Context, h History) (rows []*CallRow, 
 	}
 	for _, c := range calls {
 		if n := c.Edges.Virtual; n != nil { // nil: deleted between the two statements, and its calls with it
-			rows = append(rows, &CallRow{Call: c, Number: n.Number, Alias: n.Alias, Outcome: outcome(c.Status)})
+			rows = append(rows, &CallRow{Call: c, Number: n.Number, Alias: n.Alias, Outcome: outcome(*c.Outcome)})
 		}
 	}
 	return rows, total, nil
 }
 
-func outcome(s call.Status) string {
+func outcome(s call.Outcome) string {
 	if slices.Contains(notTaken, s) {
 		return "missed"
 	}

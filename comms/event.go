@@ -33,12 +33,32 @@ const (
 	ApiTokenRevoked   Kind = "apitoken.revoked"
 	ApiKeyRegenerated Kind = "apikey.regenerated"
 	AccountUpdated    Kind = "account.updated"
+	CallQueued        Kind = "call.queued"
+	CallDialled       Kind = "call.dialled"
+	CallRang          Kind = "call.rang"
+	CallAnswered      Kind = "call.answered"
+	CallTransferred   Kind = "call.transferred"
+	CallEnded         Kind = "call.ended" // the one terminal event; the call's outcome says what became of it
+	RecordingStarted  Kind = "recording.started"
+	RecordingReady    Kind = "recording.ready"
+	RecordingFailed   Kind = "recording.failed"
+	RecordingDeleted  Kind = "recording.deleted"
+	MaskCreated       Kind = "mask.created"
+	MaskUpdated       Kind = "mask.updated"
+	MaskEnded         Kind = "mask.ended"
+	PhoneCreated      Kind = "phone.created"
+	PhoneUpdated      Kind = "phone.updated"
+	PhoneDeleted      Kind = "phone.deleted"
+	PhoneRegistered   Kind = "phone.registered"
+	PhoneUnregistered Kind = "phone.unregistered"
 )
 
 // Kinds is every kind.
 func Kinds() []Kind {
 	return []Kind{MessageReceived, MessageSent, MessageDelivered, NumberCreated, NumberUpdated, NumberDeleted, NumberBlocked,
-		NumberUnblocked, ApiTokenCreated, ApiTokenRevoked, ApiKeyRegenerated, AccountUpdated}
+		NumberUnblocked, ApiTokenCreated, ApiTokenRevoked, ApiKeyRegenerated, AccountUpdated, CallQueued, CallDialled, CallRang,
+		CallAnswered, CallTransferred, CallEnded, RecordingStarted, RecordingReady, RecordingFailed, RecordingDeleted, MaskCreated, MaskUpdated,
+		MaskEnded, PhoneCreated, PhoneUpdated, PhoneDeleted, PhoneRegistered, PhoneUnregistered}
 }
 
 // Event is one line of an account's log. What it happened to is carried as it was at the commit: by the time somebody reads
@@ -54,6 +74,10 @@ type Event struct {
 	Block     *Block
 	Token     *ApiToken
 	Account   *Account
+	Call      *Call
+	Recording *Recording
+	Mask      *Mask
+	Phone     *SipNumber
 }
 
 // fact is what is stored of an event beside its columns. Of a message only the id is stored: all that can change of one is
@@ -63,6 +87,11 @@ type fact struct {
 	Block   *Block    `json:"block,omitempty"`
 	Token   *ApiToken `json:"token,omitempty"`
 	Account *Account  `json:"account,omitempty"`
+
+	Call      *Call      `json:"call,omitempty"`
+	Recording *Recording `json:"recording,omitempty"`
+	Mask      *Mask      `json:"mask,omitempty"`
+	Phone     *SipNumber `json:"phone,omitempty"`
 }
 
 // Cursor is the event's place in its account's log, for a client to resume after.
@@ -152,6 +181,7 @@ func eventOf(r *ent.Event, messages map[int64]*Message) (*Event, error) {
 		return nil, fmt.Errorf("decode event %d: %w", r.ID, err)
 	}
 	e.Number, e.Block, e.Token, e.Account = f.Number, f.Block, f.Token, f.Account
+	e.Call, e.Recording, e.Mask, e.Phone = f.Call, f.Recording, f.Mask, f.Phone
 	return e, nil
 }
 

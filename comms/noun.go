@@ -10,6 +10,10 @@ type (
 	ApiToken    = ent.ApiToken
 	Block       = ent.Block
 	Call        = ent.Call
+	Recording   = ent.Recording
+	Mask        = ent.Mask
+	Trunk       = ent.Trunk
+	Contact     = ent.Contact
 	Session     = ent.Session
 	Application = ent.Application
 	NumberGroup = ent.NumberGroup

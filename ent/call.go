@@ -19,20 +19,52 @@ type Call struct {
 	config `json:"-"`
 	// ID of the ent.
 	ID uuid.UUID `json:"id,omitempty"`
+	// shared by all records of one conversation: the id of the first of them; never shown
+	ConversationID uuid.UUID `json:"conversation_id,omitempty"`
 	// AccountID holds the value of the "account_id" field.
 	AccountID uuid.UUID `json:"account_id,omitempty"`
-	// NumberID holds the value of the "number_id" field.
-	NumberID uuid.UUID `json:"number_id,omitempty"`
-	// the other side, E.164 with +
+	// the account's number that took part; none where two telephones spoke without one
+	NumberID *uuid.UUID `json:"number_id,omitempty"`
+	// the other side as this account may see it: E.164 with +, a telephone's number, or empty: withheld
 	Peer string `json:"peer,omitempty"`
+	// whom the call was put through to: the masked party, or the callee of a click-to-call whose first leg is the peer
+	Second string `json:"second,omitempty"`
 	// Direction holds the value of the "direction" field.
 	Direction call.Direction `json:"direction,omitempty"`
 	// Status holds the value of the "status" field.
 	Status call.Status `json:"status,omitempty"`
+	// what became of it, once it has ended
+	Outcome *call.Outcome `json:"outcome,omitempty"`
+	// why it ended so, in a stable word
+	Reason string `json:"reason,omitempty"`
+	// the SIP status that ended it (RFC 3261 section 21); 0: none was seen
+	SipStatus int `json:"sip_status,omitempty"`
+	// Q.850 cause; 0: none
+	Cause int `json:"cause,omitempty"`
 	// seconds of conversation
 	Duration int `json:"duration,omitempty"`
+	// it is recorded from the answer on
+	Record bool `json:"record,omitempty"`
+	// the mask that it went through; it may be gone since
+	MaskID *uuid.UUID `json:"mask_id,omitempty"`
+	// ApplicationID holds the value of the "application_id" field.
+	ApplicationID *uuid.UUID `json:"application_id,omitempty"`
+	// the account's own name for it (OpenCloud: callId)
+	ClientKey *string `json:"client_key,omitempty"`
+	// UserData holds the value of the "user_data" field.
+	UserData string `json:"user_data,omitempty"`
+	// the process that holds it while it lives
+	Node string `json:"node,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt clock.Micros `json:"created_at,omitempty"`
+	// DialledAt holds the value of the "dialled_at" field.
+	DialledAt *clock.Micros `json:"dialled_at,omitempty"`
+	// RingingAt holds the value of the "ringing_at" field.
+	RingingAt *clock.Micros `json:"ringing_at,omitempty"`
+	// AnsweredAt holds the value of the "answered_at" field.
+	AnsweredAt *clock.Micros `json:"answered_at,omitempty"`
+	// EndedAt holds the value of the "ended_at" field.
+	EndedAt *clock.Micros `json:"ended_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the CallQuery when eager-loading is set.
 	Edges        CallEdges `json:"edges"`
@@ -43,9 +75,11 @@ type Call struct {
 type CallEdges struct {
 	// Virtual holds the value of the virtual edge.
 	Virtual *Number `json:"virtual,omitempty"`
+	// Recordings holds the value of the recordings edge.
+	Recordings []*Recording `json:"recordings,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [1]bool
+	loadedTypes [2]bool
 }
 
 // VirtualOrErr returns the Virtual value or an error if the edge
@@ -59,16 +93,29 @@ func (e CallEdges) VirtualOrErr() (*Number, error) {
 	return nil, &NotLoadedError{edge: "virtual"}
 }
 
+// RecordingsOrErr returns the Recordings value or an error if the edge
+// was not loaded in eager-loading.
+func (e CallEdges) RecordingsOrErr() ([]*Recording, error) {
+	if e.loadedTypes[1] {
+		return e.Recordings, nil
+	}
+	return nil, &NotLoadedError{edge: "recordings"}
+}
+
 // scanValues returns the types for scanning values from sql.Rows.
 func (*Call) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case call.FieldDuration, call.FieldCreatedAt:
+		case call.FieldNumberID, call.FieldMaskID, call.FieldApplicationID:
+			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
+		case call.FieldRecord:
+			values[i] = new(sql.NullBool)
+		case call.FieldSipStatus, call.FieldCause, call.FieldDuration, call.FieldCreatedAt, call.FieldDialledAt, call.FieldRingingAt, call.FieldAnsweredAt, call.FieldEndedAt:
 			values[i] = new(sql.NullInt64)
-		case call.FieldPeer, call.FieldDirection, call.FieldStatus:
+		case call.FieldPeer, call.FieldSecond, call.FieldDirection, call.FieldStatus, call.FieldOutcome, call.FieldReason, call.FieldClientKey, call.FieldUserData, call.FieldNode:
 			values[i] = new(sql.NullString)
-		case call.FieldID, call.FieldAccountID, call.FieldNumberID:
+		case call.FieldID, call.FieldConversationID, call.FieldAccountID:
 			values[i] = new(uuid.UUID)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -91,6 +138,12 @@ func (_m *Call) assignValues(columns []string, values []any) error {
 			} else if value != nil {
 				_m.ID = *value
 			}
+		case call.FieldConversationID:
+			if value, ok := values[i].(*uuid.UUID); !ok {
+				return fmt.Errorf("unexpected type %T for field conversation_id", values[i])
+			} else if value != nil {
+				_m.ConversationID = *value
+			}
 		case call.FieldAccountID:
 			if value, ok := values[i].(*uuid.UUID); !ok {
 				return fmt.Errorf("unexpected type %T for field account_id", values[i])
@@ -98,16 +151,23 @@ func (_m *Call) assignValues(columns []string, values []any) error {
 				_m.AccountID = *value
 			}
 		case call.FieldNumberID:
-			if value, ok := values[i].(*uuid.UUID); !ok {
+			if value, ok := values[i].(*sql.NullScanner); !ok {
 				return fmt.Errorf("unexpected type %T for field number_id", values[i])
-			} else if value != nil {
-				_m.NumberID = *value
+			} else if value.Valid {
+				_m.NumberID = new(uuid.UUID)
+				*_m.NumberID = *value.S.(*uuid.UUID)
 			}
 		case call.FieldPeer:
 			if value, ok := values[i].(*sql.NullString); !ok {
 				return fmt.Errorf("unexpected type %T for field peer", values[i])
 			} else if value.Valid {
 				_m.Peer = value.String
+			}
+		case call.FieldSecond:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field second", values[i])
+			} else if value.Valid {
+				_m.Second = value.String
 			}
 		case call.FieldDirection:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -121,17 +181,109 @@ func (_m *Call) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Status = call.Status(value.String)
 			}
+		case call.FieldOutcome:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field outcome", values[i])
+			} else if value.Valid {
+				_m.Outcome = new(call.Outcome)
+				*_m.Outcome = call.Outcome(value.String)
+			}
+		case call.FieldReason:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field reason", values[i])
+			} else if value.Valid {
+				_m.Reason = value.String
+			}
+		case call.FieldSipStatus:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field sip_status", values[i])
+			} else if value.Valid {
+				_m.SipStatus = int(value.Int64)
+			}
+		case call.FieldCause:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field cause", values[i])
+			} else if value.Valid {
+				_m.Cause = int(value.Int64)
+			}
 		case call.FieldDuration:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field duration", values[i])
 			} else if value.Valid {
 				_m.Duration = int(value.Int64)
 			}
+		case call.FieldRecord:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field record", values[i])
+			} else if value.Valid {
+				_m.Record = value.Bool
+			}
+		case call.FieldMaskID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field mask_id", values[i])
+			} else if value.Valid {
+				_m.MaskID = new(uuid.UUID)
+				*_m.MaskID = *value.S.(*uuid.UUID)
+			}
+		case call.FieldApplicationID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field application_id", values[i])
+			} else if value.Valid {
+				_m.ApplicationID = new(uuid.UUID)
+				*_m.ApplicationID = *value.S.(*uuid.UUID)
+			}
+		case call.FieldClientKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field client_key", values[i])
+			} else if value.Valid {
+				_m.ClientKey = new(string)
+				*_m.ClientKey = value.String
+			}
+		case call.FieldUserData:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field user_data", values[i])
+			} else if value.Valid {
+				_m.UserData = value.String
+			}
+		case call.FieldNode:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field node", values[i])
+			} else if value.Valid {
+				_m.Node = value.String
+			}
 		case call.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field created_at", values[i])
 			} else if value.Valid {
 				_m.CreatedAt = clock.Micros(value.Int64)
+			}
+		case call.FieldDialledAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field dialled_at", values[i])
+			} else if value.Valid {
+				_m.DialledAt = new(clock.Micros)
+				*_m.DialledAt = clock.Micros(value.Int64)
+			}
+		case call.FieldRingingAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field ringing_at", values[i])
+			} else if value.Valid {
+				_m.RingingAt = new(clock.Micros)
+				*_m.RingingAt = clock.Micros(value.Int64)
+			}
+		case call.FieldAnsweredAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field answered_at", values[i])
+			} else if value.Valid {
+				_m.AnsweredAt = new(clock.Micros)
+				*_m.AnsweredAt = clock.Micros(value.Int64)
+			}
+		case call.FieldEndedAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field ended_at", values[i])
+			} else if value.Valid {
+				_m.EndedAt = new(clock.Micros)
+				*_m.EndedAt = clock.Micros(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -149,6 +301,11 @@ func (_m *Call) Value(name string) (ent.Value, error) {
 // QueryVirtual queries the "virtual" edge of the Call entity.
 func (_m *Call) QueryVirtual() *NumberQuery {
 	return NewCallClient(_m.config).QueryVirtual(_m)
+}
+
+// QueryRecordings queries the "recordings" edge of the Call entity.
+func (_m *Call) QueryRecordings() *RecordingQuery {
+	return NewCallClient(_m.config).QueryRecordings(_m)
 }
 
 // Update returns a builder for updating this Call.
@@ -174,14 +331,22 @@ func (_m *Call) String() string {
 	var builder strings.Builder
 	builder.WriteString("Call(")
 	builder.WriteString(fmt.Sprintf("id=%v, ", _m.ID))
+	builder.WriteString("conversation_id=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ConversationID))
+	builder.WriteString(", ")
 	builder.WriteString("account_id=")
 	builder.WriteString(fmt.Sprintf("%v", _m.AccountID))
 	builder.WriteString(", ")
-	builder.WriteString("number_id=")
-	builder.WriteString(fmt.Sprintf("%v", _m.NumberID))
+	if v := _m.NumberID; v != nil {
+		builder.WriteString("number_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
 	builder.WriteString(", ")
 	builder.WriteString("peer=")
 	builder.WriteString(_m.Peer)
+	builder.WriteString(", ")
+	builder.WriteString("second=")
+	builder.WriteString(_m.Second)
 	builder.WriteString(", ")
 	builder.WriteString("direction=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Direction))
@@ -189,11 +354,69 @@ func (_m *Call) String() string {
 	builder.WriteString("status=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Status))
 	builder.WriteString(", ")
+	if v := _m.Outcome; v != nil {
+		builder.WriteString("outcome=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	builder.WriteString("reason=")
+	builder.WriteString(_m.Reason)
+	builder.WriteString(", ")
+	builder.WriteString("sip_status=")
+	builder.WriteString(fmt.Sprintf("%v", _m.SipStatus))
+	builder.WriteString(", ")
+	builder.WriteString("cause=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Cause))
+	builder.WriteString(", ")
 	builder.WriteString("duration=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Duration))
 	builder.WriteString(", ")
+	builder.WriteString("record=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Record))
+	builder.WriteString(", ")
+	if v := _m.MaskID; v != nil {
+		builder.WriteString("mask_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.ApplicationID; v != nil {
+		builder.WriteString("application_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.ClientKey; v != nil {
+		builder.WriteString("client_key=")
+		builder.WriteString(*v)
+	}
+	builder.WriteString(", ")
+	builder.WriteString("user_data=")
+	builder.WriteString(_m.UserData)
+	builder.WriteString(", ")
+	builder.WriteString("node=")
+	builder.WriteString(_m.Node)
+	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.CreatedAt))
+	builder.WriteString(", ")
+	if v := _m.DialledAt; v != nil {
+		builder.WriteString("dialled_at=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.RingingAt; v != nil {
+		builder.WriteString("ringing_at=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.AnsweredAt; v != nil {
+		builder.WriteString("answered_at=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.EndedAt; v != nil {
+		builder.WriteString("ended_at=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"switchboard/ent/call"
 	"switchboard/ent/number"
+	"switchboard/ent/recording"
 	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect"
@@ -25,6 +26,12 @@ type CallCreate struct {
 	conflict []sql.ConflictOption
 }
 
+// SetConversationID sets the "conversation_id" field.
+func (_c *CallCreate) SetConversationID(v uuid.UUID) *CallCreate {
+	_c.mutation.SetConversationID(v)
+	return _c
+}
+
 // SetAccountID sets the "account_id" field.
 func (_c *CallCreate) SetAccountID(v uuid.UUID) *CallCreate {
 	_c.mutation.SetAccountID(v)
@@ -37,9 +44,31 @@ func (_c *CallCreate) SetNumberID(v uuid.UUID) *CallCreate {
 	return _c
 }
 
+// SetNillableNumberID sets the "number_id" field if the given value is not nil.
+func (_c *CallCreate) SetNillableNumberID(v *uuid.UUID) *CallCreate {
+	if v != nil {
+		_c.SetNumberID(*v)
+	}
+	return _c
+}
+
 // SetPeer sets the "peer" field.
 func (_c *CallCreate) SetPeer(v string) *CallCreate {
 	_c.mutation.SetPeer(v)
+	return _c
+}
+
+// SetSecond sets the "second" field.
+func (_c *CallCreate) SetSecond(v string) *CallCreate {
+	_c.mutation.SetSecond(v)
+	return _c
+}
+
+// SetNillableSecond sets the "second" field if the given value is not nil.
+func (_c *CallCreate) SetNillableSecond(v *string) *CallCreate {
+	if v != nil {
+		_c.SetSecond(*v)
+	}
 	return _c
 }
 
@@ -52,6 +81,70 @@ func (_c *CallCreate) SetDirection(v call.Direction) *CallCreate {
 // SetStatus sets the "status" field.
 func (_c *CallCreate) SetStatus(v call.Status) *CallCreate {
 	_c.mutation.SetStatus(v)
+	return _c
+}
+
+// SetNillableStatus sets the "status" field if the given value is not nil.
+func (_c *CallCreate) SetNillableStatus(v *call.Status) *CallCreate {
+	if v != nil {
+		_c.SetStatus(*v)
+	}
+	return _c
+}
+
+// SetOutcome sets the "outcome" field.
+func (_c *CallCreate) SetOutcome(v call.Outcome) *CallCreate {
+	_c.mutation.SetOutcome(v)
+	return _c
+}
+
+// SetNillableOutcome sets the "outcome" field if the given value is not nil.
+func (_c *CallCreate) SetNillableOutcome(v *call.Outcome) *CallCreate {
+	if v != nil {
+		_c.SetOutcome(*v)
+	}
+	return _c
+}
+
+// SetReason sets the "reason" field.
+func (_c *CallCreate) SetReason(v string) *CallCreate {
+	_c.mutation.SetReason(v)
+	return _c
+}
+
+// SetNillableReason sets the "reason" field if the given value is not nil.
+func (_c *CallCreate) SetNillableReason(v *string) *CallCreate {
+	if v != nil {
+		_c.SetReason(*v)
+	}
+	return _c
+}
+
+// SetSipStatus sets the "sip_status" field.
+func (_c *CallCreate) SetSipStatus(v int) *CallCreate {
+	_c.mutation.SetSipStatus(v)
+	return _c
+}
+
+// SetNillableSipStatus sets the "sip_status" field if the given value is not nil.
+func (_c *CallCreate) SetNillableSipStatus(v *int) *CallCreate {
+	if v != nil {
+		_c.SetSipStatus(*v)
+	}
+	return _c
+}
+
+// SetCause sets the "cause" field.
+func (_c *CallCreate) SetCause(v int) *CallCreate {
+	_c.mutation.SetCause(v)
+	return _c
+}
+
+// SetNillableCause sets the "cause" field if the given value is not nil.
+func (_c *CallCreate) SetNillableCause(v *int) *CallCreate {
+	if v != nil {
+		_c.SetCause(*v)
+	}
 	return _c
 }
 
@@ -69,6 +162,90 @@ func (_c *CallCreate) SetNillableDuration(v *int) *CallCreate {
 	return _c
 }
 
+// SetRecord sets the "record" field.
+func (_c *CallCreate) SetRecord(v bool) *CallCreate {
+	_c.mutation.SetRecord(v)
+	return _c
+}
+
+// SetNillableRecord sets the "record" field if the given value is not nil.
+func (_c *CallCreate) SetNillableRecord(v *bool) *CallCreate {
+	if v != nil {
+		_c.SetRecord(*v)
+	}
+	return _c
+}
+
+// SetMaskID sets the "mask_id" field.
+func (_c *CallCreate) SetMaskID(v uuid.UUID) *CallCreate {
+	_c.mutation.SetMaskID(v)
+	return _c
+}
+
+// SetNillableMaskID sets the "mask_id" field if the given value is not nil.
+func (_c *CallCreate) SetNillableMaskID(v *uuid.UUID) *CallCreate {
+	if v != nil {
+		_c.SetMaskID(*v)
+	}
+	return _c
+}
+
+// SetApplicationID sets the "application_id" field.
+func (_c *CallCreate) SetApplicationID(v uuid.UUID) *CallCreate {
+	_c.mutation.SetApplicationID(v)
+	return _c
+}
+
+// SetNillableApplicationID sets the "application_id" field if the given value is not nil.
+func (_c *CallCreate) SetNillableApplicationID(v *uuid.UUID) *CallCreate {
+	if v != nil {
+		_c.SetApplicationID(*v)
+	}
+	return _c
+}
+
+// SetClientKey sets the "client_key" field.
+func (_c *CallCreate) SetClientKey(v string) *CallCreate {
+	_c.mutation.SetClientKey(v)
+	return _c
+}
+
+// SetNillableClientKey sets the "client_key" field if the given value is not nil.
+func (_c *CallCreate) SetNillableClientKey(v *string) *CallCreate {
+	if v != nil {
+		_c.SetClientKey(*v)
+	}
+	return _c
+}
+
+// SetUserData sets the "user_data" field.
+func (_c *CallCreate) SetUserData(v string) *CallCreate {
+	_c.mutation.SetUserData(v)
+	return _c
+}
+
+// SetNillableUserData sets the "user_data" field if the given value is not nil.
+func (_c *CallCreate) SetNillableUserData(v *string) *CallCreate {
+	if v != nil {
+		_c.SetUserData(*v)
+	}
+	return _c
+}
+
+// SetNode sets the "node" field.
+func (_c *CallCreate) SetNode(v string) *CallCreate {
+	_c.mutation.SetNode(v)
+	return _c
+}
+
+// SetNillableNode sets the "node" field if the given value is not nil.
+func (_c *CallCreate) SetNillableNode(v *string) *CallCreate {
+	if v != nil {
+		_c.SetNode(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *CallCreate) SetCreatedAt(v clock.Micros) *CallCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -79,6 +256,62 @@ func (_c *CallCreate) SetCreatedAt(v clock.Micros) *CallCreate {
 func (_c *CallCreate) SetNillableCreatedAt(v *clock.Micros) *CallCreate {
 	if v != nil {
 		_c.SetCreatedAt(*v)
+	}
+	return _c
+}
+
+// SetDialledAt sets the "dialled_at" field.
+func (_c *CallCreate) SetDialledAt(v clock.Micros) *CallCreate {
+	_c.mutation.SetDialledAt(v)
+	return _c
+}
+
+// SetNillableDialledAt sets the "dialled_at" field if the given value is not nil.
+func (_c *CallCreate) SetNillableDialledAt(v *clock.Micros) *CallCreate {
+	if v != nil {
+		_c.SetDialledAt(*v)
+	}
+	return _c
+}
+
+// SetRingingAt sets the "ringing_at" field.
+func (_c *CallCreate) SetRingingAt(v clock.Micros) *CallCreate {
+	_c.mutation.SetRingingAt(v)
+	return _c
+}
+
+// SetNillableRingingAt sets the "ringing_at" field if the given value is not nil.
+func (_c *CallCreate) SetNillableRingingAt(v *clock.Micros) *CallCreate {
+	if v != nil {
+		_c.SetRingingAt(*v)
+	}
+	return _c
+}
+
+// SetAnsweredAt sets the "answered_at" field.
+func (_c *CallCreate) SetAnsweredAt(v clock.Micros) *CallCreate {
+	_c.mutation.SetAnsweredAt(v)
+	return _c
+}
+
+// SetNillableAnsweredAt sets the "answered_at" field if the given value is not nil.
+func (_c *CallCreate) SetNillableAnsweredAt(v *clock.Micros) *CallCreate {
+	if v != nil {
+		_c.SetAnsweredAt(*v)
+	}
+	return _c
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (_c *CallCreate) SetEndedAt(v clock.Micros) *CallCreate {
+	_c.mutation.SetEndedAt(v)
+	return _c
+}
+
+// SetNillableEndedAt sets the "ended_at" field if the given value is not nil.
+func (_c *CallCreate) SetNillableEndedAt(v *clock.Micros) *CallCreate {
+	if v != nil {
+		_c.SetEndedAt(*v)
 	}
 	return _c
 }
@@ -103,9 +336,32 @@ func (_c *CallCreate) SetVirtualID(id uuid.UUID) *CallCreate {
 	return _c
 }
 
+// SetNillableVirtualID sets the "virtual" edge to the Number entity by ID if the given value is not nil.
+func (_c *CallCreate) SetNillableVirtualID(id *uuid.UUID) *CallCreate {
+	if id != nil {
+		_c = _c.SetVirtualID(*id)
+	}
+	return _c
+}
+
 // SetVirtual sets the "virtual" edge to the Number entity.
 func (_c *CallCreate) SetVirtual(v *Number) *CallCreate {
 	return _c.SetVirtualID(v.ID)
+}
+
+// AddRecordingIDs adds the "recordings" edge to the Recording entity by IDs.
+func (_c *CallCreate) AddRecordingIDs(ids ...uuid.UUID) *CallCreate {
+	_c.mutation.AddRecordingIDs(ids...)
+	return _c
+}
+
+// AddRecordings adds the "recordings" edges to the Recording entity.
+func (_c *CallCreate) AddRecordings(v ...*Recording) *CallCreate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddRecordingIDs(ids...)
 }
 
 // Mutation returns the CallMutation object of the builder.
@@ -143,9 +399,41 @@ func (_c *CallCreate) ExecX(ctx context.Context) {
 
 // defaults sets the default values of the builder before save.
 func (_c *CallCreate) defaults() {
+	if _, ok := _c.mutation.Second(); !ok {
+		v := call.DefaultSecond
+		_c.mutation.SetSecond(v)
+	}
+	if _, ok := _c.mutation.Status(); !ok {
+		v := call.DefaultStatus
+		_c.mutation.SetStatus(v)
+	}
+	if _, ok := _c.mutation.Reason(); !ok {
+		v := call.DefaultReason
+		_c.mutation.SetReason(v)
+	}
+	if _, ok := _c.mutation.SipStatus(); !ok {
+		v := call.DefaultSipStatus
+		_c.mutation.SetSipStatus(v)
+	}
+	if _, ok := _c.mutation.Cause(); !ok {
+		v := call.DefaultCause
+		_c.mutation.SetCause(v)
+	}
 	if _, ok := _c.mutation.Duration(); !ok {
 		v := call.DefaultDuration
 		_c.mutation.SetDuration(v)
+	}
+	if _, ok := _c.mutation.Record(); !ok {
+		v := call.DefaultRecord
+		_c.mutation.SetRecord(v)
+	}
+	if _, ok := _c.mutation.UserData(); !ok {
+		v := call.DefaultUserData
+		_c.mutation.SetUserData(v)
+	}
+	if _, ok := _c.mutation.Node(); !ok {
+		v := call.DefaultNode
+		_c.mutation.SetNode(v)
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		v := call.DefaultCreatedAt()
@@ -159,14 +447,17 @@ func (_c *CallCreate) defaults() {
 
 // check runs all checks and user-defined validators on the builder.
 func (_c *CallCreate) check() error {
+	if _, ok := _c.mutation.ConversationID(); !ok {
+		return &ValidationError{Name: "conversation_id", err: errors.New(`ent: missing required field "Call.conversation_id"`)}
+	}
 	if _, ok := _c.mutation.AccountID(); !ok {
 		return &ValidationError{Name: "account_id", err: errors.New(`ent: missing required field "Call.account_id"`)}
 	}
-	if _, ok := _c.mutation.NumberID(); !ok {
-		return &ValidationError{Name: "number_id", err: errors.New(`ent: missing required field "Call.number_id"`)}
-	}
 	if _, ok := _c.mutation.Peer(); !ok {
 		return &ValidationError{Name: "peer", err: errors.New(`ent: missing required field "Call.peer"`)}
+	}
+	if _, ok := _c.mutation.Second(); !ok {
+		return &ValidationError{Name: "second", err: errors.New(`ent: missing required field "Call.second"`)}
 	}
 	if _, ok := _c.mutation.Direction(); !ok {
 		return &ValidationError{Name: "direction", err: errors.New(`ent: missing required field "Call.direction"`)}
@@ -184,14 +475,34 @@ func (_c *CallCreate) check() error {
 			return &ValidationError{Name: "status", err: fmt.Errorf(`ent: validator failed for field "Call.status": %w`, err)}
 		}
 	}
+	if v, ok := _c.mutation.Outcome(); ok {
+		if err := call.OutcomeValidator(v); err != nil {
+			return &ValidationError{Name: "outcome", err: fmt.Errorf(`ent: validator failed for field "Call.outcome": %w`, err)}
+		}
+	}
+	if _, ok := _c.mutation.Reason(); !ok {
+		return &ValidationError{Name: "reason", err: errors.New(`ent: missing required field "Call.reason"`)}
+	}
+	if _, ok := _c.mutation.SipStatus(); !ok {
+		return &ValidationError{Name: "sip_status", err: errors.New(`ent: missing required field "Call.sip_status"`)}
+	}
+	if _, ok := _c.mutation.Cause(); !ok {
+		return &ValidationError{Name: "cause", err: errors.New(`ent: missing required field "Call.cause"`)}
+	}
 	if _, ok := _c.mutation.Duration(); !ok {
 		return &ValidationError{Name: "duration", err: errors.New(`ent: missing required field "Call.duration"`)}
 	}
+	if _, ok := _c.mutation.Record(); !ok {
+		return &ValidationError{Name: "record", err: errors.New(`ent: missing required field "Call.record"`)}
+	}
+	if _, ok := _c.mutation.UserData(); !ok {
+		return &ValidationError{Name: "user_data", err: errors.New(`ent: missing required field "Call.user_data"`)}
+	}
+	if _, ok := _c.mutation.Node(); !ok {
+		return &ValidationError{Name: "node", err: errors.New(`ent: missing required field "Call.node"`)}
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Call.created_at"`)}
-	}
-	if len(_c.mutation.VirtualIDs()) == 0 {
-		return &ValidationError{Name: "virtual", err: errors.New(`ent: missing required edge "Call.virtual"`)}
 	}
 	return nil
 }
@@ -229,6 +540,10 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 		_node.ID = id
 		_spec.ID.Value = &id
 	}
+	if value, ok := _c.mutation.ConversationID(); ok {
+		_spec.SetField(call.FieldConversationID, field.TypeUUID, value)
+		_node.ConversationID = value
+	}
 	if value, ok := _c.mutation.AccountID(); ok {
 		_spec.SetField(call.FieldAccountID, field.TypeUUID, value)
 		_node.AccountID = value
@@ -236,6 +551,10 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Peer(); ok {
 		_spec.SetField(call.FieldPeer, field.TypeString, value)
 		_node.Peer = value
+	}
+	if value, ok := _c.mutation.Second(); ok {
+		_spec.SetField(call.FieldSecond, field.TypeString, value)
+		_node.Second = value
 	}
 	if value, ok := _c.mutation.Direction(); ok {
 		_spec.SetField(call.FieldDirection, field.TypeEnum, value)
@@ -245,13 +564,69 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 		_spec.SetField(call.FieldStatus, field.TypeEnum, value)
 		_node.Status = value
 	}
+	if value, ok := _c.mutation.Outcome(); ok {
+		_spec.SetField(call.FieldOutcome, field.TypeEnum, value)
+		_node.Outcome = &value
+	}
+	if value, ok := _c.mutation.Reason(); ok {
+		_spec.SetField(call.FieldReason, field.TypeString, value)
+		_node.Reason = value
+	}
+	if value, ok := _c.mutation.SipStatus(); ok {
+		_spec.SetField(call.FieldSipStatus, field.TypeInt, value)
+		_node.SipStatus = value
+	}
+	if value, ok := _c.mutation.Cause(); ok {
+		_spec.SetField(call.FieldCause, field.TypeInt, value)
+		_node.Cause = value
+	}
 	if value, ok := _c.mutation.Duration(); ok {
 		_spec.SetField(call.FieldDuration, field.TypeInt, value)
 		_node.Duration = value
 	}
+	if value, ok := _c.mutation.Record(); ok {
+		_spec.SetField(call.FieldRecord, field.TypeBool, value)
+		_node.Record = value
+	}
+	if value, ok := _c.mutation.MaskID(); ok {
+		_spec.SetField(call.FieldMaskID, field.TypeUUID, value)
+		_node.MaskID = &value
+	}
+	if value, ok := _c.mutation.ApplicationID(); ok {
+		_spec.SetField(call.FieldApplicationID, field.TypeUUID, value)
+		_node.ApplicationID = &value
+	}
+	if value, ok := _c.mutation.ClientKey(); ok {
+		_spec.SetField(call.FieldClientKey, field.TypeString, value)
+		_node.ClientKey = &value
+	}
+	if value, ok := _c.mutation.UserData(); ok {
+		_spec.SetField(call.FieldUserData, field.TypeString, value)
+		_node.UserData = value
+	}
+	if value, ok := _c.mutation.Node(); ok {
+		_spec.SetField(call.FieldNode, field.TypeString, value)
+		_node.Node = value
+	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(call.FieldCreatedAt, field.TypeInt64, value)
 		_node.CreatedAt = value
+	}
+	if value, ok := _c.mutation.DialledAt(); ok {
+		_spec.SetField(call.FieldDialledAt, field.TypeInt64, value)
+		_node.DialledAt = &value
+	}
+	if value, ok := _c.mutation.RingingAt(); ok {
+		_spec.SetField(call.FieldRingingAt, field.TypeInt64, value)
+		_node.RingingAt = &value
+	}
+	if value, ok := _c.mutation.AnsweredAt(); ok {
+		_spec.SetField(call.FieldAnsweredAt, field.TypeInt64, value)
+		_node.AnsweredAt = &value
+	}
+	if value, ok := _c.mutation.EndedAt(); ok {
+		_spec.SetField(call.FieldEndedAt, field.TypeInt64, value)
+		_node.EndedAt = &value
 	}
 	if nodes := _c.mutation.VirtualIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -267,7 +642,23 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 		for _, k := range nodes {
 			edge.Target.Nodes = append(edge.Target.Nodes, k)
 		}
-		_node.NumberID = nodes[0]
+		_node.NumberID = &nodes[0]
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.RecordingsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordingsTable,
+			Columns: []string{call.RecordingsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
 		_spec.Edges = append(_spec.Edges, edge)
 	}
 	return _node, _spec
@@ -277,7 +668,7 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 // of the `INSERT` statement. For example:
 //
 //	client.Call.Create().
-//		SetAccountID(v).
+//		SetConversationID(v).
 //		OnConflict(
 //			// Update the row with the new values
 //			// the was proposed for insertion.
@@ -286,7 +677,7 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 //		// Override some of the fields with custom
 //		// update values.
 //		Update(func(u *ent.CallUpsert) {
-//			SetAccountID(v+v).
+//			SetConversationID(v+v).
 //		}).
 //		Exec(ctx)
 func (_c *CallCreate) OnConflict(opts ...sql.ConflictOption) *CallUpsertOne {
@@ -322,6 +713,18 @@ type (
 	}
 )
 
+// SetSecond sets the "second" field.
+func (u *CallUpsert) SetSecond(v string) *CallUpsert {
+	u.Set(call.FieldSecond, v)
+	return u
+}
+
+// UpdateSecond sets the "second" field to the value that was provided on create.
+func (u *CallUpsert) UpdateSecond() *CallUpsert {
+	u.SetExcluded(call.FieldSecond)
+	return u
+}
+
 // SetStatus sets the "status" field.
 func (u *CallUpsert) SetStatus(v call.Status) *CallUpsert {
 	u.Set(call.FieldStatus, v)
@@ -331,6 +734,72 @@ func (u *CallUpsert) SetStatus(v call.Status) *CallUpsert {
 // UpdateStatus sets the "status" field to the value that was provided on create.
 func (u *CallUpsert) UpdateStatus() *CallUpsert {
 	u.SetExcluded(call.FieldStatus)
+	return u
+}
+
+// SetOutcome sets the "outcome" field.
+func (u *CallUpsert) SetOutcome(v call.Outcome) *CallUpsert {
+	u.Set(call.FieldOutcome, v)
+	return u
+}
+
+// UpdateOutcome sets the "outcome" field to the value that was provided on create.
+func (u *CallUpsert) UpdateOutcome() *CallUpsert {
+	u.SetExcluded(call.FieldOutcome)
+	return u
+}
+
+// ClearOutcome clears the value of the "outcome" field.
+func (u *CallUpsert) ClearOutcome() *CallUpsert {
+	u.SetNull(call.FieldOutcome)
+	return u
+}
+
+// SetReason sets the "reason" field.
+func (u *CallUpsert) SetReason(v string) *CallUpsert {
+	u.Set(call.FieldReason, v)
+	return u
+}
+
+// UpdateReason sets the "reason" field to the value that was provided on create.
+func (u *CallUpsert) UpdateReason() *CallUpsert {
+	u.SetExcluded(call.FieldReason)
+	return u
+}
+
+// SetSipStatus sets the "sip_status" field.
+func (u *CallUpsert) SetSipStatus(v int) *CallUpsert {
+	u.Set(call.FieldSipStatus, v)
+	return u
+}
+
+// UpdateSipStatus sets the "sip_status" field to the value that was provided on create.
+func (u *CallUpsert) UpdateSipStatus() *CallUpsert {
+	u.SetExcluded(call.FieldSipStatus)
+	return u
+}
+
+// AddSipStatus adds v to the "sip_status" field.
+func (u *CallUpsert) AddSipStatus(v int) *CallUpsert {
+	u.Add(call.FieldSipStatus, v)
+	return u
+}
+
+// SetCause sets the "cause" field.
+func (u *CallUpsert) SetCause(v int) *CallUpsert {
+	u.Set(call.FieldCause, v)
+	return u
+}
+
+// UpdateCause sets the "cause" field to the value that was provided on create.
+func (u *CallUpsert) UpdateCause() *CallUpsert {
+	u.SetExcluded(call.FieldCause)
+	return u
+}
+
+// AddCause adds v to the "cause" field.
+func (u *CallUpsert) AddCause(v int) *CallUpsert {
+	u.Add(call.FieldCause, v)
 	return u
 }
 
@@ -352,6 +821,132 @@ func (u *CallUpsert) AddDuration(v int) *CallUpsert {
 	return u
 }
 
+// SetRecord sets the "record" field.
+func (u *CallUpsert) SetRecord(v bool) *CallUpsert {
+	u.Set(call.FieldRecord, v)
+	return u
+}
+
+// UpdateRecord sets the "record" field to the value that was provided on create.
+func (u *CallUpsert) UpdateRecord() *CallUpsert {
+	u.SetExcluded(call.FieldRecord)
+	return u
+}
+
+// SetMaskID sets the "mask_id" field.
+func (u *CallUpsert) SetMaskID(v uuid.UUID) *CallUpsert {
+	u.Set(call.FieldMaskID, v)
+	return u
+}
+
+// UpdateMaskID sets the "mask_id" field to the value that was provided on create.
+func (u *CallUpsert) UpdateMaskID() *CallUpsert {
+	u.SetExcluded(call.FieldMaskID)
+	return u
+}
+
+// ClearMaskID clears the value of the "mask_id" field.
+func (u *CallUpsert) ClearMaskID() *CallUpsert {
+	u.SetNull(call.FieldMaskID)
+	return u
+}
+
+// SetDialledAt sets the "dialled_at" field.
+func (u *CallUpsert) SetDialledAt(v clock.Micros) *CallUpsert {
+	u.Set(call.FieldDialledAt, v)
+	return u
+}
+
+// UpdateDialledAt sets the "dialled_at" field to the value that was provided on create.
+func (u *CallUpsert) UpdateDialledAt() *CallUpsert {
+	u.SetExcluded(call.FieldDialledAt)
+	return u
+}
+
+// AddDialledAt adds v to the "dialled_at" field.
+func (u *CallUpsert) AddDialledAt(v clock.Micros) *CallUpsert {
+	u.Add(call.FieldDialledAt, v)
+	return u
+}
+
+// ClearDialledAt clears the value of the "dialled_at" field.
+func (u *CallUpsert) ClearDialledAt() *CallUpsert {
+	u.SetNull(call.FieldDialledAt)
+	return u
+}
+
+// SetRingingAt sets the "ringing_at" field.
+func (u *CallUpsert) SetRingingAt(v clock.Micros) *CallUpsert {
+	u.Set(call.FieldRingingAt, v)
+	return u
+}
+
+// UpdateRingingAt sets the "ringing_at" field to the value that was provided on create.
+func (u *CallUpsert) UpdateRingingAt() *CallUpsert {
+	u.SetExcluded(call.FieldRingingAt)
+	return u
+}
+
+// AddRingingAt adds v to the "ringing_at" field.
+func (u *CallUpsert) AddRingingAt(v clock.Micros) *CallUpsert {
+	u.Add(call.FieldRingingAt, v)
+	return u
+}
+
+// ClearRingingAt clears the value of the "ringing_at" field.
+func (u *CallUpsert) ClearRingingAt() *CallUpsert {
+	u.SetNull(call.FieldRingingAt)
+	return u
+}
+
+// SetAnsweredAt sets the "answered_at" field.
+func (u *CallUpsert) SetAnsweredAt(v clock.Micros) *CallUpsert {
+	u.Set(call.FieldAnsweredAt, v)
+	return u
+}
+
+// UpdateAnsweredAt sets the "answered_at" field to the value that was provided on create.
+func (u *CallUpsert) UpdateAnsweredAt() *CallUpsert {
+	u.SetExcluded(call.FieldAnsweredAt)
+	return u
+}
+
+// AddAnsweredAt adds v to the "answered_at" field.
+func (u *CallUpsert) AddAnsweredAt(v clock.Micros) *CallUpsert {
+	u.Add(call.FieldAnsweredAt, v)
+	return u
+}
+
+// ClearAnsweredAt clears the value of the "answered_at" field.
+func (u *CallUpsert) ClearAnsweredAt() *CallUpsert {
+	u.SetNull(call.FieldAnsweredAt)
+	return u
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (u *CallUpsert) SetEndedAt(v clock.Micros) *CallUpsert {
+	u.Set(call.FieldEndedAt, v)
+	return u
+}
+
+// UpdateEndedAt sets the "ended_at" field to the value that was provided on create.
+func (u *CallUpsert) UpdateEndedAt() *CallUpsert {
+	u.SetExcluded(call.FieldEndedAt)
+	return u
+}
+
+// AddEndedAt adds v to the "ended_at" field.
+func (u *CallUpsert) AddEndedAt(v clock.Micros) *CallUpsert {
+	u.Add(call.FieldEndedAt, v)
+	return u
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (u *CallUpsert) ClearEndedAt() *CallUpsert {
+	u.SetNull(call.FieldEndedAt)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -369,6 +964,9 @@ func (u *CallUpsertOne) UpdateNewValues() *CallUpsertOne {
 		if _, exists := u.create.mutation.ID(); exists {
 			s.SetIgnore(call.FieldID)
 		}
+		if _, exists := u.create.mutation.ConversationID(); exists {
+			s.SetIgnore(call.FieldConversationID)
+		}
 		if _, exists := u.create.mutation.AccountID(); exists {
 			s.SetIgnore(call.FieldAccountID)
 		}
@@ -380,6 +978,18 @@ func (u *CallUpsertOne) UpdateNewValues() *CallUpsertOne {
 		}
 		if _, exists := u.create.mutation.Direction(); exists {
 			s.SetIgnore(call.FieldDirection)
+		}
+		if _, exists := u.create.mutation.ApplicationID(); exists {
+			s.SetIgnore(call.FieldApplicationID)
+		}
+		if _, exists := u.create.mutation.ClientKey(); exists {
+			s.SetIgnore(call.FieldClientKey)
+		}
+		if _, exists := u.create.mutation.UserData(); exists {
+			s.SetIgnore(call.FieldUserData)
+		}
+		if _, exists := u.create.mutation.Node(); exists {
+			s.SetIgnore(call.FieldNode)
 		}
 		if _, exists := u.create.mutation.CreatedAt(); exists {
 			s.SetIgnore(call.FieldCreatedAt)
@@ -415,6 +1025,20 @@ func (u *CallUpsertOne) Update(set func(*CallUpsert)) *CallUpsertOne {
 	return u
 }
 
+// SetSecond sets the "second" field.
+func (u *CallUpsertOne) SetSecond(v string) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetSecond(v)
+	})
+}
+
+// UpdateSecond sets the "second" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateSecond() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateSecond()
+	})
+}
+
 // SetStatus sets the "status" field.
 func (u *CallUpsertOne) SetStatus(v call.Status) *CallUpsertOne {
 	return u.Update(func(s *CallUpsert) {
@@ -426,6 +1050,83 @@ func (u *CallUpsertOne) SetStatus(v call.Status) *CallUpsertOne {
 func (u *CallUpsertOne) UpdateStatus() *CallUpsertOne {
 	return u.Update(func(s *CallUpsert) {
 		s.UpdateStatus()
+	})
+}
+
+// SetOutcome sets the "outcome" field.
+func (u *CallUpsertOne) SetOutcome(v call.Outcome) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetOutcome(v)
+	})
+}
+
+// UpdateOutcome sets the "outcome" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateOutcome() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateOutcome()
+	})
+}
+
+// ClearOutcome clears the value of the "outcome" field.
+func (u *CallUpsertOne) ClearOutcome() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearOutcome()
+	})
+}
+
+// SetReason sets the "reason" field.
+func (u *CallUpsertOne) SetReason(v string) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetReason(v)
+	})
+}
+
+// UpdateReason sets the "reason" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateReason() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateReason()
+	})
+}
+
+// SetSipStatus sets the "sip_status" field.
+func (u *CallUpsertOne) SetSipStatus(v int) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetSipStatus(v)
+	})
+}
+
+// AddSipStatus adds v to the "sip_status" field.
+func (u *CallUpsertOne) AddSipStatus(v int) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.AddSipStatus(v)
+	})
+}
+
+// UpdateSipStatus sets the "sip_status" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateSipStatus() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateSipStatus()
+	})
+}
+
+// SetCause sets the "cause" field.
+func (u *CallUpsertOne) SetCause(v int) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetCause(v)
+	})
+}
+
+// AddCause adds v to the "cause" field.
+func (u *CallUpsertOne) AddCause(v int) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.AddCause(v)
+	})
+}
+
+// UpdateCause sets the "cause" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateCause() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateCause()
 	})
 }
 
@@ -447,6 +1148,153 @@ func (u *CallUpsertOne) AddDuration(v int) *CallUpsertOne {
 func (u *CallUpsertOne) UpdateDuration() *CallUpsertOne {
 	return u.Update(func(s *CallUpsert) {
 		s.UpdateDuration()
+	})
+}
+
+// SetRecord sets the "record" field.
+func (u *CallUpsertOne) SetRecord(v bool) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetRecord(v)
+	})
+}
+
+// UpdateRecord sets the "record" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateRecord() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateRecord()
+	})
+}
+
+// SetMaskID sets the "mask_id" field.
+func (u *CallUpsertOne) SetMaskID(v uuid.UUID) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetMaskID(v)
+	})
+}
+
+// UpdateMaskID sets the "mask_id" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateMaskID() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateMaskID()
+	})
+}
+
+// ClearMaskID clears the value of the "mask_id" field.
+func (u *CallUpsertOne) ClearMaskID() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearMaskID()
+	})
+}
+
+// SetDialledAt sets the "dialled_at" field.
+func (u *CallUpsertOne) SetDialledAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetDialledAt(v)
+	})
+}
+
+// AddDialledAt adds v to the "dialled_at" field.
+func (u *CallUpsertOne) AddDialledAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.AddDialledAt(v)
+	})
+}
+
+// UpdateDialledAt sets the "dialled_at" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateDialledAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateDialledAt()
+	})
+}
+
+// ClearDialledAt clears the value of the "dialled_at" field.
+func (u *CallUpsertOne) ClearDialledAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearDialledAt()
+	})
+}
+
+// SetRingingAt sets the "ringing_at" field.
+func (u *CallUpsertOne) SetRingingAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetRingingAt(v)
+	})
+}
+
+// AddRingingAt adds v to the "ringing_at" field.
+func (u *CallUpsertOne) AddRingingAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.AddRingingAt(v)
+	})
+}
+
+// UpdateRingingAt sets the "ringing_at" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateRingingAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateRingingAt()
+	})
+}
+
+// ClearRingingAt clears the value of the "ringing_at" field.
+func (u *CallUpsertOne) ClearRingingAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearRingingAt()
+	})
+}
+
+// SetAnsweredAt sets the "answered_at" field.
+func (u *CallUpsertOne) SetAnsweredAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetAnsweredAt(v)
+	})
+}
+
+// AddAnsweredAt adds v to the "answered_at" field.
+func (u *CallUpsertOne) AddAnsweredAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.AddAnsweredAt(v)
+	})
+}
+
+// UpdateAnsweredAt sets the "answered_at" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateAnsweredAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateAnsweredAt()
+	})
+}
+
+// ClearAnsweredAt clears the value of the "answered_at" field.
+func (u *CallUpsertOne) ClearAnsweredAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearAnsweredAt()
+	})
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (u *CallUpsertOne) SetEndedAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetEndedAt(v)
+	})
+}
+
+// AddEndedAt adds v to the "ended_at" field.
+func (u *CallUpsertOne) AddEndedAt(v clock.Micros) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.AddEndedAt(v)
+	})
+}
+
+// UpdateEndedAt sets the "ended_at" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateEndedAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateEndedAt()
+	})
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (u *CallUpsertOne) ClearEndedAt() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearEndedAt()
 	})
 }
 
@@ -586,7 +1434,7 @@ func (_c *CallCreateBulk) ExecX(ctx context.Context) {
 //		// Override some of the fields with custom
 //		// update values.
 //		Update(func(u *ent.CallUpsert) {
-//			SetAccountID(v+v).
+//			SetConversationID(v+v).
 //		}).
 //		Exec(ctx)
 func (_c *CallCreateBulk) OnConflict(opts ...sql.ConflictOption) *CallUpsertBulk {
@@ -633,6 +1481,9 @@ func (u *CallUpsertBulk) UpdateNewValues() *CallUpsertBulk {
 			if _, exists := b.mutation.ID(); exists {
 				s.SetIgnore(call.FieldID)
 			}
+			if _, exists := b.mutation.ConversationID(); exists {
+				s.SetIgnore(call.FieldConversationID)
+			}
 			if _, exists := b.mutation.AccountID(); exists {
 				s.SetIgnore(call.FieldAccountID)
 			}
@@ -644,6 +1495,18 @@ func (u *CallUpsertBulk) UpdateNewValues() *CallUpsertBulk {
 			}
 			if _, exists := b.mutation.Direction(); exists {
 				s.SetIgnore(call.FieldDirection)
+			}
+			if _, exists := b.mutation.ApplicationID(); exists {
+				s.SetIgnore(call.FieldApplicationID)
+			}
+			if _, exists := b.mutation.ClientKey(); exists {
+				s.SetIgnore(call.FieldClientKey)
+			}
+			if _, exists := b.mutation.UserData(); exists {
+				s.SetIgnore(call.FieldUserData)
+			}
+			if _, exists := b.mutation.Node(); exists {
+				s.SetIgnore(call.FieldNode)
 			}
 			if _, exists := b.mutation.CreatedAt(); exists {
 				s.SetIgnore(call.FieldCreatedAt)
@@ -680,6 +1543,20 @@ func (u *CallUpsertBulk) Update(set func(*CallUpsert)) *CallUpsertBulk {
 	return u
 }
 
+// SetSecond sets the "second" field.
+func (u *CallUpsertBulk) SetSecond(v string) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetSecond(v)
+	})
+}
+
+// UpdateSecond sets the "second" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateSecond() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateSecond()
+	})
+}
+
 // SetStatus sets the "status" field.
 func (u *CallUpsertBulk) SetStatus(v call.Status) *CallUpsertBulk {
 	return u.Update(func(s *CallUpsert) {
@@ -691,6 +1568,83 @@ func (u *CallUpsertBulk) SetStatus(v call.Status) *CallUpsertBulk {
 func (u *CallUpsertBulk) UpdateStatus() *CallUpsertBulk {
 	return u.Update(func(s *CallUpsert) {
 		s.UpdateStatus()
+	})
+}
+
+// SetOutcome sets the "outcome" field.
+func (u *CallUpsertBulk) SetOutcome(v call.Outcome) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetOutcome(v)
+	})
+}
+
+// UpdateOutcome sets the "outcome" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateOutcome() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateOutcome()
+	})
+}
+
+// ClearOutcome clears the value of the "outcome" field.
+func (u *CallUpsertBulk) ClearOutcome() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearOutcome()
+	})
+}
+
+// SetReason sets the "reason" field.
+func (u *CallUpsertBulk) SetReason(v string) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetReason(v)
+	})
+}
+
+// UpdateReason sets the "reason" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateReason() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateReason()
+	})
+}
+
+// SetSipStatus sets the "sip_status" field.
+func (u *CallUpsertBulk) SetSipStatus(v int) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetSipStatus(v)
+	})
+}
+
+// AddSipStatus adds v to the "sip_status" field.
+func (u *CallUpsertBulk) AddSipStatus(v int) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.AddSipStatus(v)
+	})
+}
+
+// UpdateSipStatus sets the "sip_status" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateSipStatus() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateSipStatus()
+	})
+}
+
+// SetCause sets the "cause" field.
+func (u *CallUpsertBulk) SetCause(v int) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetCause(v)
+	})
+}
+
+// AddCause adds v to the "cause" field.
+func (u *CallUpsertBulk) AddCause(v int) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.AddCause(v)
+	})
+}
+
+// UpdateCause sets the "cause" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateCause() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateCause()
 	})
 }
 
@@ -712,6 +1666,153 @@ func (u *CallUpsertBulk) AddDuration(v int) *CallUpsertBulk {
 func (u *CallUpsertBulk) UpdateDuration() *CallUpsertBulk {
 	return u.Update(func(s *CallUpsert) {
 		s.UpdateDuration()
+	})
+}
+
+// SetRecord sets the "record" field.
+func (u *CallUpsertBulk) SetRecord(v bool) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetRecord(v)
+	})
+}
+
+// UpdateRecord sets the "record" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateRecord() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateRecord()
+	})
+}
+
+// SetMaskID sets the "mask_id" field.
+func (u *CallUpsertBulk) SetMaskID(v uuid.UUID) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetMaskID(v)
+	})
+}
+
+// UpdateMaskID sets the "mask_id" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateMaskID() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateMaskID()
+	})
+}
+
+// ClearMaskID clears the value of the "mask_id" field.
+func (u *CallUpsertBulk) ClearMaskID() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearMaskID()
+	})
+}
+
+// SetDialledAt sets the "dialled_at" field.
+func (u *CallUpsertBulk) SetDialledAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetDialledAt(v)
+	})
+}
+
+// AddDialledAt adds v to the "dialled_at" field.
+func (u *CallUpsertBulk) AddDialledAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.AddDialledAt(v)
+	})
+}
+
+// UpdateDialledAt sets the "dialled_at" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateDialledAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateDialledAt()
+	})
+}
+
+// ClearDialledAt clears the value of the "dialled_at" field.
+func (u *CallUpsertBulk) ClearDialledAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearDialledAt()
+	})
+}
+
+// SetRingingAt sets the "ringing_at" field.
+func (u *CallUpsertBulk) SetRingingAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetRingingAt(v)
+	})
+}
+
+// AddRingingAt adds v to the "ringing_at" field.
+func (u *CallUpsertBulk) AddRingingAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.AddRingingAt(v)
+	})
+}
+
+// UpdateRingingAt sets the "ringing_at" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateRingingAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateRingingAt()
+	})
+}
+
+// ClearRingingAt clears the value of the "ringing_at" field.
+func (u *CallUpsertBulk) ClearRingingAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearRingingAt()
+	})
+}
+
+// SetAnsweredAt sets the "answered_at" field.
+func (u *CallUpsertBulk) SetAnsweredAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetAnsweredAt(v)
+	})
+}
+
+// AddAnsweredAt adds v to the "answered_at" field.
+func (u *CallUpsertBulk) AddAnsweredAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.AddAnsweredAt(v)
+	})
+}
+
+// UpdateAnsweredAt sets the "answered_at" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateAnsweredAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateAnsweredAt()
+	})
+}
+
+// ClearAnsweredAt clears the value of the "answered_at" field.
+func (u *CallUpsertBulk) ClearAnsweredAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearAnsweredAt()
+	})
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (u *CallUpsertBulk) SetEndedAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetEndedAt(v)
+	})
+}
+
+// AddEndedAt adds v to the "ended_at" field.
+func (u *CallUpsertBulk) AddEndedAt(v clock.Micros) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.AddEndedAt(v)
+	})
+}
+
+// UpdateEndedAt sets the "ended_at" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateEndedAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateEndedAt()
+	})
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (u *CallUpsertBulk) ClearEndedAt() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearEndedAt()
 	})
 }
 

@@ -4,11 +4,13 @@ package ent
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"math"
 	"switchboard/ent/call"
 	"switchboard/ent/number"
 	"switchboard/ent/predicate"
+	"switchboard/ent/recording"
 
 	"entgo.io/ent"
 	"entgo.io/ent/dialect"
@@ -21,12 +23,13 @@ import (
 // CallQuery is the builder for querying Call entities.
 type CallQuery struct {
 	config
-	ctx         *QueryContext
-	order       []call.OrderOption
-	inters      []Interceptor
-	predicates  []predicate.Call
-	withVirtual *NumberQuery
-	modifiers   []func(*sql.Selector)
+	ctx            *QueryContext
+	order          []call.OrderOption
+	inters         []Interceptor
+	predicates     []predicate.Call
+	withVirtual    *NumberQuery
+	withRecordings *RecordingQuery
+	modifiers      []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
 	path func(context.Context) (*sql.Selector, error)
@@ -78,6 +81,28 @@ func (_q *CallQuery) QueryVirtual() *NumberQuery {
 			sqlgraph.From(call.Table, call.FieldID, selector),
 			sqlgraph.To(number.Table, number.FieldID),
 			sqlgraph.Edge(sqlgraph.M2O, true, call.VirtualTable, call.VirtualColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryRecordings chains the current query on the "recordings" edge.
+func (_q *CallQuery) QueryRecordings() *RecordingQuery {
+	query := (&RecordingClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(call.Table, call.FieldID, selector),
+			sqlgraph.To(recording.Table, recording.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, call.RecordingsTable, call.RecordingsColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -272,12 +297,13 @@ func (_q *CallQuery) Clone() *CallQuery {
 		return nil
 	}
 	return &CallQuery{
-		config:      _q.config,
-		ctx:         _q.ctx.Clone(),
-		order:       append([]call.OrderOption{}, _q.order...),
-		inters:      append([]Interceptor{}, _q.inters...),
-		predicates:  append([]predicate.Call{}, _q.predicates...),
-		withVirtual: _q.withVirtual.Clone(),
+		config:         _q.config,
+		ctx:            _q.ctx.Clone(),
+		order:          append([]call.OrderOption{}, _q.order...),
+		inters:         append([]Interceptor{}, _q.inters...),
+		predicates:     append([]predicate.Call{}, _q.predicates...),
+		withVirtual:    _q.withVirtual.Clone(),
+		withRecordings: _q.withRecordings.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -296,18 +322,29 @@ func (_q *CallQuery) WithVirtual(opts ...func(*NumberQuery)) *CallQuery {
 	return _q
 }
 
+// WithRecordings tells the query-builder to eager-load the nodes that are connected to
+// the "recordings" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *CallQuery) WithRecordings(opts ...func(*RecordingQuery)) *CallQuery {
+	query := (&RecordingClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withRecordings = query
+	return _q
+}
+
 // GroupBy is used to group vertices by one or more fields/columns.
 // It is often used with aggregate functions, like: count, max, mean, min, sum.
 //
 // Example:
 //
 //	var v []struct {
-//		AccountID uuid.UUID `json:"account_id,omitempty"`
+//		ConversationID uuid.UUID `json:"conversation_id,omitempty"`
 //		Count int `json:"count,omitempty"`
 //	}
 //
 //	client.Call.Query().
-//		GroupBy(call.FieldAccountID).
+//		GroupBy(call.FieldConversationID).
 //		Aggregate(ent.Count()).
 //		Scan(ctx, &v)
 func (_q *CallQuery) GroupBy(field string, fields ...string) *CallGroupBy {
@@ -325,11 +362,11 @@ func (_q *CallQuery) GroupBy(field string, fields ...string) *CallGroupBy {
 // Example:
 //
 //	var v []struct {
-//		AccountID uuid.UUID `json:"account_id,omitempty"`
+//		ConversationID uuid.UUID `json:"conversation_id,omitempty"`
 //	}
 //
 //	client.Call.Query().
-//		Select(call.FieldAccountID).
+//		Select(call.FieldConversationID).
 //		Scan(ctx, &v)
 func (_q *CallQuery) Select(fields ...string) *CallSelect {
 	_q.ctx.Fields = append(_q.ctx.Fields, fields...)
@@ -374,8 +411,9 @@ func (_q *CallQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Call, e
 	var (
 		nodes       = []*Call{}
 		_spec       = _q.querySpec()
-		loadedTypes = [1]bool{
+		loadedTypes = [2]bool{
 			_q.withVirtual != nil,
+			_q.withRecordings != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -405,6 +443,13 @@ func (_q *CallQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Call, e
 			return nil, err
 		}
 	}
+	if query := _q.withRecordings; query != nil {
+		if err := _q.loadRecordings(ctx, query, nodes,
+			func(n *Call) { n.Edges.Recordings = []*Recording{} },
+			func(n *Call, e *Recording) { n.Edges.Recordings = append(n.Edges.Recordings, e) }); err != nil {
+			return nil, err
+		}
+	}
 	return nodes, nil
 }
 
@@ -412,7 +457,10 @@ func (_q *CallQuery) loadVirtual(ctx context.Context, query *NumberQuery, nodes 
 	ids := make([]uuid.UUID, 0, len(nodes))
 	nodeids := make(map[uuid.UUID][]*Call)
 	for i := range nodes {
-		fk := nodes[i].NumberID
+		if nodes[i].NumberID == nil {
+			continue
+		}
+		fk := *nodes[i].NumberID
 		if _, ok := nodeids[fk]; !ok {
 			ids = append(ids, fk)
 		}
@@ -434,6 +482,36 @@ func (_q *CallQuery) loadVirtual(ctx context.Context, query *NumberQuery, nodes 
 		for i := range nodes {
 			assign(nodes[i], n)
 		}
+	}
+	return nil
+}
+func (_q *CallQuery) loadRecordings(ctx context.Context, query *RecordingQuery, nodes []*Call, init func(*Call), assign func(*Call, *Recording)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*Call)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(recording.FieldCallID)
+	}
+	query.Where(predicate.Recording(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(call.RecordingsColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.CallID
+		node, ok := nodeids[fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "call_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
 	}
 	return nil
 }

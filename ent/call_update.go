@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"switchboard/ent/call"
 	"switchboard/ent/predicate"
+	"switchboard/ent/recording"
+	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"entgo.io/ent/schema/field"
+	"github.com/google/uuid"
 )
 
 // CallUpdate is the builder for updating Call entities.
@@ -28,6 +31,20 @@ func (_u *CallUpdate) Where(ps ...predicate.Call) *CallUpdate {
 	return _u
 }
 
+// SetSecond sets the "second" field.
+func (_u *CallUpdate) SetSecond(v string) *CallUpdate {
+	_u.mutation.SetSecond(v)
+	return _u
+}
+
+// SetNillableSecond sets the "second" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableSecond(v *string) *CallUpdate {
+	if v != nil {
+		_u.SetSecond(*v)
+	}
+	return _u
+}
+
 // SetStatus sets the "status" field.
 func (_u *CallUpdate) SetStatus(v call.Status) *CallUpdate {
 	_u.mutation.SetStatus(v)
@@ -39,6 +56,82 @@ func (_u *CallUpdate) SetNillableStatus(v *call.Status) *CallUpdate {
 	if v != nil {
 		_u.SetStatus(*v)
 	}
+	return _u
+}
+
+// SetOutcome sets the "outcome" field.
+func (_u *CallUpdate) SetOutcome(v call.Outcome) *CallUpdate {
+	_u.mutation.SetOutcome(v)
+	return _u
+}
+
+// SetNillableOutcome sets the "outcome" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableOutcome(v *call.Outcome) *CallUpdate {
+	if v != nil {
+		_u.SetOutcome(*v)
+	}
+	return _u
+}
+
+// ClearOutcome clears the value of the "outcome" field.
+func (_u *CallUpdate) ClearOutcome() *CallUpdate {
+	_u.mutation.ClearOutcome()
+	return _u
+}
+
+// SetReason sets the "reason" field.
+func (_u *CallUpdate) SetReason(v string) *CallUpdate {
+	_u.mutation.SetReason(v)
+	return _u
+}
+
+// SetNillableReason sets the "reason" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableReason(v *string) *CallUpdate {
+	if v != nil {
+		_u.SetReason(*v)
+	}
+	return _u
+}
+
+// SetSipStatus sets the "sip_status" field.
+func (_u *CallUpdate) SetSipStatus(v int) *CallUpdate {
+	_u.mutation.ResetSipStatus()
+	_u.mutation.SetSipStatus(v)
+	return _u
+}
+
+// SetNillableSipStatus sets the "sip_status" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableSipStatus(v *int) *CallUpdate {
+	if v != nil {
+		_u.SetSipStatus(*v)
+	}
+	return _u
+}
+
+// AddSipStatus adds value to the "sip_status" field.
+func (_u *CallUpdate) AddSipStatus(v int) *CallUpdate {
+	_u.mutation.AddSipStatus(v)
+	return _u
+}
+
+// SetCause sets the "cause" field.
+func (_u *CallUpdate) SetCause(v int) *CallUpdate {
+	_u.mutation.ResetCause()
+	_u.mutation.SetCause(v)
+	return _u
+}
+
+// SetNillableCause sets the "cause" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableCause(v *int) *CallUpdate {
+	if v != nil {
+		_u.SetCause(*v)
+	}
+	return _u
+}
+
+// AddCause adds value to the "cause" field.
+func (_u *CallUpdate) AddCause(v int) *CallUpdate {
+	_u.mutation.AddCause(v)
 	return _u
 }
 
@@ -63,9 +156,187 @@ func (_u *CallUpdate) AddDuration(v int) *CallUpdate {
 	return _u
 }
 
+// SetRecord sets the "record" field.
+func (_u *CallUpdate) SetRecord(v bool) *CallUpdate {
+	_u.mutation.SetRecord(v)
+	return _u
+}
+
+// SetNillableRecord sets the "record" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableRecord(v *bool) *CallUpdate {
+	if v != nil {
+		_u.SetRecord(*v)
+	}
+	return _u
+}
+
+// SetMaskID sets the "mask_id" field.
+func (_u *CallUpdate) SetMaskID(v uuid.UUID) *CallUpdate {
+	_u.mutation.SetMaskID(v)
+	return _u
+}
+
+// SetNillableMaskID sets the "mask_id" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableMaskID(v *uuid.UUID) *CallUpdate {
+	if v != nil {
+		_u.SetMaskID(*v)
+	}
+	return _u
+}
+
+// ClearMaskID clears the value of the "mask_id" field.
+func (_u *CallUpdate) ClearMaskID() *CallUpdate {
+	_u.mutation.ClearMaskID()
+	return _u
+}
+
+// SetDialledAt sets the "dialled_at" field.
+func (_u *CallUpdate) SetDialledAt(v clock.Micros) *CallUpdate {
+	_u.mutation.ResetDialledAt()
+	_u.mutation.SetDialledAt(v)
+	return _u
+}
+
+// SetNillableDialledAt sets the "dialled_at" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableDialledAt(v *clock.Micros) *CallUpdate {
+	if v != nil {
+		_u.SetDialledAt(*v)
+	}
+	return _u
+}
+
+// AddDialledAt adds value to the "dialled_at" field.
+func (_u *CallUpdate) AddDialledAt(v clock.Micros) *CallUpdate {
+	_u.mutation.AddDialledAt(v)
+	return _u
+}
+
+// ClearDialledAt clears the value of the "dialled_at" field.
+func (_u *CallUpdate) ClearDialledAt() *CallUpdate {
+	_u.mutation.ClearDialledAt()
+	return _u
+}
+
+// SetRingingAt sets the "ringing_at" field.
+func (_u *CallUpdate) SetRingingAt(v clock.Micros) *CallUpdate {
+	_u.mutation.ResetRingingAt()
+	_u.mutation.SetRingingAt(v)
+	return _u
+}
+
+// SetNillableRingingAt sets the "ringing_at" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableRingingAt(v *clock.Micros) *CallUpdate {
+	if v != nil {
+		_u.SetRingingAt(*v)
+	}
+	return _u
+}
+
+// AddRingingAt adds value to the "ringing_at" field.
+func (_u *CallUpdate) AddRingingAt(v clock.Micros) *CallUpdate {
+	_u.mutation.AddRingingAt(v)
+	return _u
+}
+
+// ClearRingingAt clears the value of the "ringing_at" field.
+func (_u *CallUpdate) ClearRingingAt() *CallUpdate {
+	_u.mutation.ClearRingingAt()
+	return _u
+}
+
+// SetAnsweredAt sets the "answered_at" field.
+func (_u *CallUpdate) SetAnsweredAt(v clock.Micros) *CallUpdate {
+	_u.mutation.ResetAnsweredAt()
+	_u.mutation.SetAnsweredAt(v)
+	return _u
+}
+
+// SetNillableAnsweredAt sets the "answered_at" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableAnsweredAt(v *clock.Micros) *CallUpdate {
+	if v != nil {
+		_u.SetAnsweredAt(*v)
+	}
+	return _u
+}
+
+// AddAnsweredAt adds value to the "answered_at" field.
+func (_u *CallUpdate) AddAnsweredAt(v clock.Micros) *CallUpdate {
+	_u.mutation.AddAnsweredAt(v)
+	return _u
+}
+
+// ClearAnsweredAt clears the value of the "answered_at" field.
+func (_u *CallUpdate) ClearAnsweredAt() *CallUpdate {
+	_u.mutation.ClearAnsweredAt()
+	return _u
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (_u *CallUpdate) SetEndedAt(v clock.Micros) *CallUpdate {
+	_u.mutation.ResetEndedAt()
+	_u.mutation.SetEndedAt(v)
+	return _u
+}
+
+// SetNillableEndedAt sets the "ended_at" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableEndedAt(v *clock.Micros) *CallUpdate {
+	if v != nil {
+		_u.SetEndedAt(*v)
+	}
+	return _u
+}
+
+// AddEndedAt adds value to the "ended_at" field.
+func (_u *CallUpdate) AddEndedAt(v clock.Micros) *CallUpdate {
+	_u.mutation.AddEndedAt(v)
+	return _u
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (_u *CallUpdate) ClearEndedAt() *CallUpdate {
+	_u.mutation.ClearEndedAt()
+	return _u
+}
+
+// AddRecordingIDs adds the "recordings" edge to the Recording entity by IDs.
+func (_u *CallUpdate) AddRecordingIDs(ids ...uuid.UUID) *CallUpdate {
+	_u.mutation.AddRecordingIDs(ids...)
+	return _u
+}
+
+// AddRecordings adds the "recordings" edges to the Recording entity.
+func (_u *CallUpdate) AddRecordings(v ...*Recording) *CallUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddRecordingIDs(ids...)
+}
+
 // Mutation returns the CallMutation object of the builder.
 func (_u *CallUpdate) Mutation() *CallMutation {
 	return _u.mutation
+}
+
+// ClearRecordings clears all "recordings" edges to the Recording entity.
+func (_u *CallUpdate) ClearRecordings() *CallUpdate {
+	_u.mutation.ClearRecordings()
+	return _u
+}
+
+// RemoveRecordingIDs removes the "recordings" edge to Recording entities by IDs.
+func (_u *CallUpdate) RemoveRecordingIDs(ids ...uuid.UUID) *CallUpdate {
+	_u.mutation.RemoveRecordingIDs(ids...)
+	return _u
+}
+
+// RemoveRecordings removes "recordings" edges to Recording entities.
+func (_u *CallUpdate) RemoveRecordings(v ...*Recording) *CallUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveRecordingIDs(ids...)
 }
 
 // Save executes the query and returns the number of nodes affected by the update operation.
@@ -102,8 +373,10 @@ func (_u *CallUpdate) check() error {
 			return &ValidationError{Name: "status", err: fmt.Errorf(`ent: validator failed for field "Call.status": %w`, err)}
 		}
 	}
-	if _u.mutation.VirtualCleared() && len(_u.mutation.VirtualIDs()) > 0 {
-		return errors.New(`ent: clearing a required unique edge "Call.virtual"`)
+	if v, ok := _u.mutation.Outcome(); ok {
+		if err := call.OutcomeValidator(v); err != nil {
+			return &ValidationError{Name: "outcome", err: fmt.Errorf(`ent: validator failed for field "Call.outcome": %w`, err)}
+		}
 	}
 	return nil
 }
@@ -126,14 +399,134 @@ func (_u *CallUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			}
 		}
 	}
+	if value, ok := _u.mutation.Second(); ok {
+		_spec.SetField(call.FieldSecond, field.TypeString, value)
+	}
 	if value, ok := _u.mutation.Status(); ok {
 		_spec.SetField(call.FieldStatus, field.TypeEnum, value)
+	}
+	if value, ok := _u.mutation.Outcome(); ok {
+		_spec.SetField(call.FieldOutcome, field.TypeEnum, value)
+	}
+	if _u.mutation.OutcomeCleared() {
+		_spec.ClearField(call.FieldOutcome, field.TypeEnum)
+	}
+	if value, ok := _u.mutation.Reason(); ok {
+		_spec.SetField(call.FieldReason, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.SipStatus(); ok {
+		_spec.SetField(call.FieldSipStatus, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedSipStatus(); ok {
+		_spec.AddField(call.FieldSipStatus, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.Cause(); ok {
+		_spec.SetField(call.FieldCause, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedCause(); ok {
+		_spec.AddField(call.FieldCause, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.Duration(); ok {
 		_spec.SetField(call.FieldDuration, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.AddedDuration(); ok {
 		_spec.AddField(call.FieldDuration, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.Record(); ok {
+		_spec.SetField(call.FieldRecord, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.MaskID(); ok {
+		_spec.SetField(call.FieldMaskID, field.TypeUUID, value)
+	}
+	if _u.mutation.MaskIDCleared() {
+		_spec.ClearField(call.FieldMaskID, field.TypeUUID)
+	}
+	if _u.mutation.ApplicationIDCleared() {
+		_spec.ClearField(call.FieldApplicationID, field.TypeUUID)
+	}
+	if _u.mutation.ClientKeyCleared() {
+		_spec.ClearField(call.FieldClientKey, field.TypeString)
+	}
+	if value, ok := _u.mutation.DialledAt(); ok {
+		_spec.SetField(call.FieldDialledAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedDialledAt(); ok {
+		_spec.AddField(call.FieldDialledAt, field.TypeInt64, value)
+	}
+	if _u.mutation.DialledAtCleared() {
+		_spec.ClearField(call.FieldDialledAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.RingingAt(); ok {
+		_spec.SetField(call.FieldRingingAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedRingingAt(); ok {
+		_spec.AddField(call.FieldRingingAt, field.TypeInt64, value)
+	}
+	if _u.mutation.RingingAtCleared() {
+		_spec.ClearField(call.FieldRingingAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.AnsweredAt(); ok {
+		_spec.SetField(call.FieldAnsweredAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedAnsweredAt(); ok {
+		_spec.AddField(call.FieldAnsweredAt, field.TypeInt64, value)
+	}
+	if _u.mutation.AnsweredAtCleared() {
+		_spec.ClearField(call.FieldAnsweredAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.EndedAt(); ok {
+		_spec.SetField(call.FieldEndedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedEndedAt(); ok {
+		_spec.AddField(call.FieldEndedAt, field.TypeInt64, value)
+	}
+	if _u.mutation.EndedAtCleared() {
+		_spec.ClearField(call.FieldEndedAt, field.TypeInt64)
+	}
+	if _u.mutation.RecordingsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordingsTable,
+			Columns: []string{call.RecordingsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedRecordingsIDs(); len(nodes) > 0 && !_u.mutation.RecordingsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordingsTable,
+			Columns: []string{call.RecordingsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RecordingsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordingsTable,
+			Columns: []string{call.RecordingsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
@@ -157,6 +550,20 @@ type CallUpdateOne struct {
 	modifiers []func(*sql.UpdateBuilder)
 }
 
+// SetSecond sets the "second" field.
+func (_u *CallUpdateOne) SetSecond(v string) *CallUpdateOne {
+	_u.mutation.SetSecond(v)
+	return _u
+}
+
+// SetNillableSecond sets the "second" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableSecond(v *string) *CallUpdateOne {
+	if v != nil {
+		_u.SetSecond(*v)
+	}
+	return _u
+}
+
 // SetStatus sets the "status" field.
 func (_u *CallUpdateOne) SetStatus(v call.Status) *CallUpdateOne {
 	_u.mutation.SetStatus(v)
@@ -168,6 +575,82 @@ func (_u *CallUpdateOne) SetNillableStatus(v *call.Status) *CallUpdateOne {
 	if v != nil {
 		_u.SetStatus(*v)
 	}
+	return _u
+}
+
+// SetOutcome sets the "outcome" field.
+func (_u *CallUpdateOne) SetOutcome(v call.Outcome) *CallUpdateOne {
+	_u.mutation.SetOutcome(v)
+	return _u
+}
+
+// SetNillableOutcome sets the "outcome" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableOutcome(v *call.Outcome) *CallUpdateOne {
+	if v != nil {
+		_u.SetOutcome(*v)
+	}
+	return _u
+}
+
+// ClearOutcome clears the value of the "outcome" field.
+func (_u *CallUpdateOne) ClearOutcome() *CallUpdateOne {
+	_u.mutation.ClearOutcome()
+	return _u
+}
+
+// SetReason sets the "reason" field.
+func (_u *CallUpdateOne) SetReason(v string) *CallUpdateOne {
+	_u.mutation.SetReason(v)
+	return _u
+}
+
+// SetNillableReason sets the "reason" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableReason(v *string) *CallUpdateOne {
+	if v != nil {
+		_u.SetReason(*v)
+	}
+	return _u
+}
+
+// SetSipStatus sets the "sip_status" field.
+func (_u *CallUpdateOne) SetSipStatus(v int) *CallUpdateOne {
+	_u.mutation.ResetSipStatus()
+	_u.mutation.SetSipStatus(v)
+	return _u
+}
+
+// SetNillableSipStatus sets the "sip_status" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableSipStatus(v *int) *CallUpdateOne {
+	if v != nil {
+		_u.SetSipStatus(*v)
+	}
+	return _u
+}
+
+// AddSipStatus adds value to the "sip_status" field.
+func (_u *CallUpdateOne) AddSipStatus(v int) *CallUpdateOne {
+	_u.mutation.AddSipStatus(v)
+	return _u
+}
+
+// SetCause sets the "cause" field.
+func (_u *CallUpdateOne) SetCause(v int) *CallUpdateOne {
+	_u.mutation.ResetCause()
+	_u.mutation.SetCause(v)
+	return _u
+}
+
+// SetNillableCause sets the "cause" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableCause(v *int) *CallUpdateOne {
+	if v != nil {
+		_u.SetCause(*v)
+	}
+	return _u
+}
+
+// AddCause adds value to the "cause" field.
+func (_u *CallUpdateOne) AddCause(v int) *CallUpdateOne {
+	_u.mutation.AddCause(v)
 	return _u
 }
 
@@ -192,9 +675,187 @@ func (_u *CallUpdateOne) AddDuration(v int) *CallUpdateOne {
 	return _u
 }
 
+// SetRecord sets the "record" field.
+func (_u *CallUpdateOne) SetRecord(v bool) *CallUpdateOne {
+	_u.mutation.SetRecord(v)
+	return _u
+}
+
+// SetNillableRecord sets the "record" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableRecord(v *bool) *CallUpdateOne {
+	if v != nil {
+		_u.SetRecord(*v)
+	}
+	return _u
+}
+
+// SetMaskID sets the "mask_id" field.
+func (_u *CallUpdateOne) SetMaskID(v uuid.UUID) *CallUpdateOne {
+	_u.mutation.SetMaskID(v)
+	return _u
+}
+
+// SetNillableMaskID sets the "mask_id" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableMaskID(v *uuid.UUID) *CallUpdateOne {
+	if v != nil {
+		_u.SetMaskID(*v)
+	}
+	return _u
+}
+
+// ClearMaskID clears the value of the "mask_id" field.
+func (_u *CallUpdateOne) ClearMaskID() *CallUpdateOne {
+	_u.mutation.ClearMaskID()
+	return _u
+}
+
+// SetDialledAt sets the "dialled_at" field.
+func (_u *CallUpdateOne) SetDialledAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.ResetDialledAt()
+	_u.mutation.SetDialledAt(v)
+	return _u
+}
+
+// SetNillableDialledAt sets the "dialled_at" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableDialledAt(v *clock.Micros) *CallUpdateOne {
+	if v != nil {
+		_u.SetDialledAt(*v)
+	}
+	return _u
+}
+
+// AddDialledAt adds value to the "dialled_at" field.
+func (_u *CallUpdateOne) AddDialledAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.AddDialledAt(v)
+	return _u
+}
+
+// ClearDialledAt clears the value of the "dialled_at" field.
+func (_u *CallUpdateOne) ClearDialledAt() *CallUpdateOne {
+	_u.mutation.ClearDialledAt()
+	return _u
+}
+
+// SetRingingAt sets the "ringing_at" field.
+func (_u *CallUpdateOne) SetRingingAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.ResetRingingAt()
+	_u.mutation.SetRingingAt(v)
+	return _u
+}
+
+// SetNillableRingingAt sets the "ringing_at" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableRingingAt(v *clock.Micros) *CallUpdateOne {
+	if v != nil {
+		_u.SetRingingAt(*v)
+	}
+	return _u
+}
+
+// AddRingingAt adds value to the "ringing_at" field.
+func (_u *CallUpdateOne) AddRingingAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.AddRingingAt(v)
+	return _u
+}
+
+// ClearRingingAt clears the value of the "ringing_at" field.
+func (_u *CallUpdateOne) ClearRingingAt() *CallUpdateOne {
+	_u.mutation.ClearRingingAt()
+	return _u
+}
+
+// SetAnsweredAt sets the "answered_at" field.
+func (_u *CallUpdateOne) SetAnsweredAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.ResetAnsweredAt()
+	_u.mutation.SetAnsweredAt(v)
+	return _u
+}
+
+// SetNillableAnsweredAt sets the "answered_at" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableAnsweredAt(v *clock.Micros) *CallUpdateOne {
+	if v != nil {
+		_u.SetAnsweredAt(*v)
+	}
+	return _u
+}
+
+// AddAnsweredAt adds value to the "answered_at" field.
+func (_u *CallUpdateOne) AddAnsweredAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.AddAnsweredAt(v)
+	return _u
+}
+
+// ClearAnsweredAt clears the value of the "answered_at" field.
+func (_u *CallUpdateOne) ClearAnsweredAt() *CallUpdateOne {
+	_u.mutation.ClearAnsweredAt()
+	return _u
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (_u *CallUpdateOne) SetEndedAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.ResetEndedAt()
+	_u.mutation.SetEndedAt(v)
+	return _u
+}
+
+// SetNillableEndedAt sets the "ended_at" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableEndedAt(v *clock.Micros) *CallUpdateOne {
+	if v != nil {
+		_u.SetEndedAt(*v)
+	}
+	return _u
+}
+
+// AddEndedAt adds value to the "ended_at" field.
+func (_u *CallUpdateOne) AddEndedAt(v clock.Micros) *CallUpdateOne {
+	_u.mutation.AddEndedAt(v)
+	return _u
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (_u *CallUpdateOne) ClearEndedAt() *CallUpdateOne {
+	_u.mutation.ClearEndedAt()
+	return _u
+}
+
+// AddRecordingIDs adds the "recordings" edge to the Recording entity by IDs.
+func (_u *CallUpdateOne) AddRecordingIDs(ids ...uuid.UUID) *CallUpdateOne {
+	_u.mutation.AddRecordingIDs(ids...)
+	return _u
+}
+
+// AddRecordings adds the "recordings" edges to the Recording entity.
+func (_u *CallUpdateOne) AddRecordings(v ...*Recording) *CallUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddRecordingIDs(ids...)
+}
+
 // Mutation returns the CallMutation object of the builder.
 func (_u *CallUpdateOne) Mutation() *CallMutation {
 	return _u.mutation
+}
+
+// ClearRecordings clears all "recordings" edges to the Recording entity.
+func (_u *CallUpdateOne) ClearRecordings() *CallUpdateOne {
+	_u.mutation.ClearRecordings()
+	return _u
+}
+
+// RemoveRecordingIDs removes the "recordings" edge to Recording entities by IDs.
+func (_u *CallUpdateOne) RemoveRecordingIDs(ids ...uuid.UUID) *CallUpdateOne {
+	_u.mutation.RemoveRecordingIDs(ids...)
+	return _u
+}
+
+// RemoveRecordings removes "recordings" edges to Recording entities.
+func (_u *CallUpdateOne) RemoveRecordings(v ...*Recording) *CallUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveRecordingIDs(ids...)
 }
 
 // Where appends a list predicates to the CallUpdate builder.
@@ -244,8 +905,10 @@ func (_u *CallUpdateOne) check() error {
 			return &ValidationError{Name: "status", err: fmt.Errorf(`ent: validator failed for field "Call.status": %w`, err)}
 		}
 	}
-	if _u.mutation.VirtualCleared() && len(_u.mutation.VirtualIDs()) > 0 {
-		return errors.New(`ent: clearing a required unique edge "Call.virtual"`)
+	if v, ok := _u.mutation.Outcome(); ok {
+		if err := call.OutcomeValidator(v); err != nil {
+			return &ValidationError{Name: "outcome", err: fmt.Errorf(`ent: validator failed for field "Call.outcome": %w`, err)}
+		}
 	}
 	return nil
 }
@@ -285,14 +948,134 @@ func (_u *CallUpdateOne) sqlSave(ctx context.Context) (_node *Call, err error) {
 			}
 		}
 	}
+	if value, ok := _u.mutation.Second(); ok {
+		_spec.SetField(call.FieldSecond, field.TypeString, value)
+	}
 	if value, ok := _u.mutation.Status(); ok {
 		_spec.SetField(call.FieldStatus, field.TypeEnum, value)
+	}
+	if value, ok := _u.mutation.Outcome(); ok {
+		_spec.SetField(call.FieldOutcome, field.TypeEnum, value)
+	}
+	if _u.mutation.OutcomeCleared() {
+		_spec.ClearField(call.FieldOutcome, field.TypeEnum)
+	}
+	if value, ok := _u.mutation.Reason(); ok {
+		_spec.SetField(call.FieldReason, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.SipStatus(); ok {
+		_spec.SetField(call.FieldSipStatus, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedSipStatus(); ok {
+		_spec.AddField(call.FieldSipStatus, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.Cause(); ok {
+		_spec.SetField(call.FieldCause, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.AddedCause(); ok {
+		_spec.AddField(call.FieldCause, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.Duration(); ok {
 		_spec.SetField(call.FieldDuration, field.TypeInt, value)
 	}
 	if value, ok := _u.mutation.AddedDuration(); ok {
 		_spec.AddField(call.FieldDuration, field.TypeInt, value)
+	}
+	if value, ok := _u.mutation.Record(); ok {
+		_spec.SetField(call.FieldRecord, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.MaskID(); ok {
+		_spec.SetField(call.FieldMaskID, field.TypeUUID, value)
+	}
+	if _u.mutation.MaskIDCleared() {
+		_spec.ClearField(call.FieldMaskID, field.TypeUUID)
+	}
+	if _u.mutation.ApplicationIDCleared() {
+		_spec.ClearField(call.FieldApplicationID, field.TypeUUID)
+	}
+	if _u.mutation.ClientKeyCleared() {
+		_spec.ClearField(call.FieldClientKey, field.TypeString)
+	}
+	if value, ok := _u.mutation.DialledAt(); ok {
+		_spec.SetField(call.FieldDialledAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedDialledAt(); ok {
+		_spec.AddField(call.FieldDialledAt, field.TypeInt64, value)
+	}
+	if _u.mutation.DialledAtCleared() {
+		_spec.ClearField(call.FieldDialledAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.RingingAt(); ok {
+		_spec.SetField(call.FieldRingingAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedRingingAt(); ok {
+		_spec.AddField(call.FieldRingingAt, field.TypeInt64, value)
+	}
+	if _u.mutation.RingingAtCleared() {
+		_spec.ClearField(call.FieldRingingAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.AnsweredAt(); ok {
+		_spec.SetField(call.FieldAnsweredAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedAnsweredAt(); ok {
+		_spec.AddField(call.FieldAnsweredAt, field.TypeInt64, value)
+	}
+	if _u.mutation.AnsweredAtCleared() {
+		_spec.ClearField(call.FieldAnsweredAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.EndedAt(); ok {
+		_spec.SetField(call.FieldEndedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedEndedAt(); ok {
+		_spec.AddField(call.FieldEndedAt, field.TypeInt64, value)
+	}
+	if _u.mutation.EndedAtCleared() {
+		_spec.ClearField(call.FieldEndedAt, field.TypeInt64)
+	}
+	if _u.mutation.RecordingsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordingsTable,
+			Columns: []string{call.RecordingsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedRecordingsIDs(); len(nodes) > 0 && !_u.mutation.RecordingsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordingsTable,
+			Columns: []string{call.RecordingsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RecordingsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordingsTable,
+			Columns: []string{call.RecordingsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
 	}
 	_spec.AddModifiers(_u.modifiers...)
 	_node = &Call{config: _u.config}

@@ -15,17 +15,23 @@ import (
 	"switchboard/ent/block"
 	"switchboard/ent/call"
 	"switchboard/ent/captcha"
+	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/mask"
+	"switchboard/ent/maskparty"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
+	"switchboard/ent/recording"
 	"switchboard/ent/retirednumber"
 	"switchboard/ent/ring"
 	"switchboard/ent/session"
 	"switchboard/ent/setting"
 	"switchboard/ent/sipnumber"
+	"switchboard/ent/spentsignature"
+	"switchboard/ent/trunk"
 
 	"entgo.io/ent"
 	"entgo.io/ent/dialect"
@@ -51,18 +57,26 @@ type Client struct {
 	Call *CallClient
 	// Captcha is the client for interacting with the Captcha builders.
 	Captcha *CaptchaClient
+	// Contact is the client for interacting with the Contact builders.
+	Contact *ContactClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
 	// Event is the client for interacting with the Event builders.
 	Event *EventClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// Mask is the client for interacting with the Mask builders.
+	Mask *MaskClient
+	// MaskParty is the client for interacting with the MaskParty builders.
+	MaskParty *MaskPartyClient
 	// Message is the client for interacting with the Message builders.
 	Message *MessageClient
 	// Number is the client for interacting with the Number builders.
 	Number *NumberClient
 	// NumberGroup is the client for interacting with the NumberGroup builders.
 	NumberGroup *NumberGroupClient
+	// Recording is the client for interacting with the Recording builders.
+	Recording *RecordingClient
 	// RetiredNumber is the client for interacting with the RetiredNumber builders.
 	RetiredNumber *RetiredNumberClient
 	// Ring is the client for interacting with the Ring builders.
@@ -73,6 +87,10 @@ type Client struct {
 	Setting *SettingClient
 	// SipNumber is the client for interacting with the SipNumber builders.
 	SipNumber *SipNumberClient
+	// SpentSignature is the client for interacting with the SpentSignature builders.
+	SpentSignature *SpentSignatureClient
+	// Trunk is the client for interacting with the Trunk builders.
+	Trunk *TrunkClient
 }
 
 // NewClient creates a new client configured with the given options.
@@ -89,17 +107,23 @@ func (c *Client) init() {
 	c.Block = NewBlockClient(c.config)
 	c.Call = NewCallClient(c.config)
 	c.Captcha = NewCaptchaClient(c.config)
+	c.Contact = NewContactClient(c.config)
 	c.Device = NewDeviceClient(c.config)
 	c.Event = NewEventClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
+	c.Mask = NewMaskClient(c.config)
+	c.MaskParty = NewMaskPartyClient(c.config)
 	c.Message = NewMessageClient(c.config)
 	c.Number = NewNumberClient(c.config)
 	c.NumberGroup = NewNumberGroupClient(c.config)
+	c.Recording = NewRecordingClient(c.config)
 	c.RetiredNumber = NewRetiredNumberClient(c.config)
 	c.Ring = NewRingClient(c.config)
 	c.Session = NewSessionClient(c.config)
 	c.Setting = NewSettingClient(c.config)
 	c.SipNumber = NewSipNumberClient(c.config)
+	c.SpentSignature = NewSpentSignatureClient(c.config)
+	c.Trunk = NewTrunkClient(c.config)
 }
 
 type (
@@ -198,17 +222,23 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Block:          NewBlockClient(cfg),
 		Call:           NewCallClient(cfg),
 		Captcha:        NewCaptchaClient(cfg),
+		Contact:        NewContactClient(cfg),
 		Device:         NewDeviceClient(cfg),
 		Event:          NewEventClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		Mask:           NewMaskClient(cfg),
+		MaskParty:      NewMaskPartyClient(cfg),
 		Message:        NewMessageClient(cfg),
 		Number:         NewNumberClient(cfg),
 		NumberGroup:    NewNumberGroupClient(cfg),
+		Recording:      NewRecordingClient(cfg),
 		RetiredNumber:  NewRetiredNumberClient(cfg),
 		Ring:           NewRingClient(cfg),
 		Session:        NewSessionClient(cfg),
 		Setting:        NewSettingClient(cfg),
 		SipNumber:      NewSipNumberClient(cfg),
+		SpentSignature: NewSpentSignatureClient(cfg),
+		Trunk:          NewTrunkClient(cfg),
 	}, nil
 }
 
@@ -234,17 +264,23 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Block:          NewBlockClient(cfg),
 		Call:           NewCallClient(cfg),
 		Captcha:        NewCaptchaClient(cfg),
+		Contact:        NewContactClient(cfg),
 		Device:         NewDeviceClient(cfg),
 		Event:          NewEventClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		Mask:           NewMaskClient(cfg),
+		MaskParty:      NewMaskPartyClient(cfg),
 		Message:        NewMessageClient(cfg),
 		Number:         NewNumberClient(cfg),
 		NumberGroup:    NewNumberGroupClient(cfg),
+		Recording:      NewRecordingClient(cfg),
 		RetiredNumber:  NewRetiredNumberClient(cfg),
 		Ring:           NewRingClient(cfg),
 		Session:        NewSessionClient(cfg),
 		Setting:        NewSettingClient(cfg),
 		SipNumber:      NewSipNumberClient(cfg),
+		SpentSignature: NewSpentSignatureClient(cfg),
+		Trunk:          NewTrunkClient(cfg),
 	}, nil
 }
 
@@ -274,9 +310,10 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.Captcha, c.Device,
-		c.Event, c.IdempotencyKey, c.Message, c.Number, c.NumberGroup, c.RetiredNumber,
-		c.Ring, c.Session, c.Setting, c.SipNumber,
+		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.Captcha, c.Contact,
+		c.Device, c.Event, c.IdempotencyKey, c.Mask, c.MaskParty, c.Message, c.Number,
+		c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session, c.Setting,
+		c.SipNumber, c.SpentSignature, c.Trunk,
 	} {
 		n.Use(hooks...)
 	}
@@ -286,9 +323,10 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.Captcha, c.Device,
-		c.Event, c.IdempotencyKey, c.Message, c.Number, c.NumberGroup, c.RetiredNumber,
-		c.Ring, c.Session, c.Setting, c.SipNumber,
+		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.Captcha, c.Contact,
+		c.Device, c.Event, c.IdempotencyKey, c.Mask, c.MaskParty, c.Message, c.Number,
+		c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session, c.Setting,
+		c.SipNumber, c.SpentSignature, c.Trunk,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -309,18 +347,26 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Call.mutate(ctx, m)
 	case *CaptchaMutation:
 		return c.Captcha.mutate(ctx, m)
+	case *ContactMutation:
+		return c.Contact.mutate(ctx, m)
 	case *DeviceMutation:
 		return c.Device.mutate(ctx, m)
 	case *EventMutation:
 		return c.Event.mutate(ctx, m)
 	case *IdempotencyKeyMutation:
 		return c.IdempotencyKey.mutate(ctx, m)
+	case *MaskMutation:
+		return c.Mask.mutate(ctx, m)
+	case *MaskPartyMutation:
+		return c.MaskParty.mutate(ctx, m)
 	case *MessageMutation:
 		return c.Message.mutate(ctx, m)
 	case *NumberMutation:
 		return c.Number.mutate(ctx, m)
 	case *NumberGroupMutation:
 		return c.NumberGroup.mutate(ctx, m)
+	case *RecordingMutation:
+		return c.Recording.mutate(ctx, m)
 	case *RetiredNumberMutation:
 		return c.RetiredNumber.mutate(ctx, m)
 	case *RingMutation:
@@ -331,6 +377,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Setting.mutate(ctx, m)
 	case *SipNumberMutation:
 		return c.SipNumber.mutate(ctx, m)
+	case *SpentSignatureMutation:
+		return c.SpentSignature.mutate(ctx, m)
+	case *TrunkMutation:
+		return c.Trunk.mutate(ctx, m)
 	default:
 		return nil, fmt.Errorf("ent: unknown mutation type %T", m)
 	}
@@ -1168,6 +1218,22 @@ func (c *CallClient) QueryVirtual(_m *Call) *NumberQuery {
 	return query
 }
 
+// QueryRecordings queries the recordings edge of a Call.
+func (c *CallClient) QueryRecordings(_m *Call) *RecordingQuery {
+	query := (&RecordingClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(call.Table, call.FieldID, id),
+			sqlgraph.To(recording.Table, recording.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, call.RecordingsTable, call.RecordingsColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // Hooks returns the client hooks.
 func (c *CallClient) Hooks() []Hook {
 	return c.hooks.Call
@@ -1323,6 +1389,155 @@ func (c *CaptchaClient) mutate(ctx context.Context, m *CaptchaMutation) (Value, 
 		return (&CaptchaDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Captcha mutation op: %q", m.Op())
+	}
+}
+
+// ContactClient is a client for the Contact schema.
+type ContactClient struct {
+	config
+}
+
+// NewContactClient returns a client for the Contact from the given config.
+func NewContactClient(c config) *ContactClient {
+	return &ContactClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `contact.Hooks(f(g(h())))`.
+func (c *ContactClient) Use(hooks ...Hook) {
+	c.hooks.Contact = append(c.hooks.Contact, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `contact.Intercept(f(g(h())))`.
+func (c *ContactClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Contact = append(c.inters.Contact, interceptors...)
+}
+
+// Create returns a builder for creating a Contact entity.
+func (c *ContactClient) Create() *ContactCreate {
+	mutation := newContactMutation(c.config, OpCreate)
+	return &ContactCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Contact entities.
+func (c *ContactClient) CreateBulk(builders ...*ContactCreate) *ContactCreateBulk {
+	return &ContactCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ContactClient) MapCreateBulk(slice any, setFunc func(*ContactCreate, int)) *ContactCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ContactCreateBulk{err: fmt.Errorf("calling to ContactClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ContactCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ContactCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Contact.
+func (c *ContactClient) Update() *ContactUpdate {
+	mutation := newContactMutation(c.config, OpUpdate)
+	return &ContactUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ContactClient) UpdateOne(_m *Contact) *ContactUpdateOne {
+	mutation := newContactMutation(c.config, OpUpdateOne, withContact(_m))
+	return &ContactUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ContactClient) UpdateOneID(id uuid.UUID) *ContactUpdateOne {
+	mutation := newContactMutation(c.config, OpUpdateOne, withContactID(id))
+	return &ContactUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Contact.
+func (c *ContactClient) Delete() *ContactDelete {
+	mutation := newContactMutation(c.config, OpDelete)
+	return &ContactDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ContactClient) DeleteOne(_m *Contact) *ContactDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ContactClient) DeleteOneID(id uuid.UUID) *ContactDeleteOne {
+	builder := c.Delete().Where(contact.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ContactDeleteOne{builder}
+}
+
+// Query returns a query builder for Contact.
+func (c *ContactClient) Query() *ContactQuery {
+	return &ContactQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeContact},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Contact entity by its id.
+func (c *ContactClient) Get(ctx context.Context, id uuid.UUID) (*Contact, error) {
+	return c.Query().Where(contact.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ContactClient) GetX(ctx context.Context, id uuid.UUID) *Contact {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryPhone queries the phone edge of a Contact.
+func (c *ContactClient) QueryPhone(_m *Contact) *SipNumberQuery {
+	query := (&SipNumberClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(contact.Table, contact.FieldID, id),
+			sqlgraph.To(sipnumber.Table, sipnumber.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, contact.PhoneTable, contact.PhoneColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ContactClient) Hooks() []Hook {
+	return c.hooks.Contact
+}
+
+// Interceptors returns the client interceptors.
+func (c *ContactClient) Interceptors() []Interceptor {
+	return c.inters.Contact
+}
+
+func (c *ContactClient) mutate(ctx context.Context, m *ContactMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ContactCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ContactUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ContactUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ContactDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Contact mutation op: %q", m.Op())
 	}
 }
 
@@ -1741,6 +1956,336 @@ func (c *IdempotencyKeyClient) mutate(ctx context.Context, m *IdempotencyKeyMuta
 	}
 }
 
+// MaskClient is a client for the Mask schema.
+type MaskClient struct {
+	config
+}
+
+// NewMaskClient returns a client for the Mask from the given config.
+func NewMaskClient(c config) *MaskClient {
+	return &MaskClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `mask.Hooks(f(g(h())))`.
+func (c *MaskClient) Use(hooks ...Hook) {
+	c.hooks.Mask = append(c.hooks.Mask, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `mask.Intercept(f(g(h())))`.
+func (c *MaskClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Mask = append(c.inters.Mask, interceptors...)
+}
+
+// Create returns a builder for creating a Mask entity.
+func (c *MaskClient) Create() *MaskCreate {
+	mutation := newMaskMutation(c.config, OpCreate)
+	return &MaskCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Mask entities.
+func (c *MaskClient) CreateBulk(builders ...*MaskCreate) *MaskCreateBulk {
+	return &MaskCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *MaskClient) MapCreateBulk(slice any, setFunc func(*MaskCreate, int)) *MaskCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &MaskCreateBulk{err: fmt.Errorf("calling to MaskClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*MaskCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &MaskCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Mask.
+func (c *MaskClient) Update() *MaskUpdate {
+	mutation := newMaskMutation(c.config, OpUpdate)
+	return &MaskUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *MaskClient) UpdateOne(_m *Mask) *MaskUpdateOne {
+	mutation := newMaskMutation(c.config, OpUpdateOne, withMask(_m))
+	return &MaskUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *MaskClient) UpdateOneID(id uuid.UUID) *MaskUpdateOne {
+	mutation := newMaskMutation(c.config, OpUpdateOne, withMaskID(id))
+	return &MaskUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Mask.
+func (c *MaskClient) Delete() *MaskDelete {
+	mutation := newMaskMutation(c.config, OpDelete)
+	return &MaskDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *MaskClient) DeleteOne(_m *Mask) *MaskDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *MaskClient) DeleteOneID(id uuid.UUID) *MaskDeleteOne {
+	builder := c.Delete().Where(mask.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &MaskDeleteOne{builder}
+}
+
+// Query returns a query builder for Mask.
+func (c *MaskClient) Query() *MaskQuery {
+	return &MaskQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeMask},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Mask entity by its id.
+func (c *MaskClient) Get(ctx context.Context, id uuid.UUID) (*Mask, error) {
+	return c.Query().Where(mask.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *MaskClient) GetX(ctx context.Context, id uuid.UUID) *Mask {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryVirtual queries the virtual edge of a Mask.
+func (c *MaskClient) QueryVirtual(_m *Mask) *NumberQuery {
+	query := (&NumberClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(mask.Table, mask.FieldID, id),
+			sqlgraph.To(number.Table, number.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, mask.VirtualTable, mask.VirtualColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryParties queries the parties edge of a Mask.
+func (c *MaskClient) QueryParties(_m *Mask) *MaskPartyQuery {
+	query := (&MaskPartyClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(mask.Table, mask.FieldID, id),
+			sqlgraph.To(maskparty.Table, maskparty.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, mask.PartiesTable, mask.PartiesColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *MaskClient) Hooks() []Hook {
+	return c.hooks.Mask
+}
+
+// Interceptors returns the client interceptors.
+func (c *MaskClient) Interceptors() []Interceptor {
+	return c.inters.Mask
+}
+
+func (c *MaskClient) mutate(ctx context.Context, m *MaskMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&MaskCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&MaskUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&MaskUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&MaskDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Mask mutation op: %q", m.Op())
+	}
+}
+
+// MaskPartyClient is a client for the MaskParty schema.
+type MaskPartyClient struct {
+	config
+}
+
+// NewMaskPartyClient returns a client for the MaskParty from the given config.
+func NewMaskPartyClient(c config) *MaskPartyClient {
+	return &MaskPartyClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `maskparty.Hooks(f(g(h())))`.
+func (c *MaskPartyClient) Use(hooks ...Hook) {
+	c.hooks.MaskParty = append(c.hooks.MaskParty, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `maskparty.Intercept(f(g(h())))`.
+func (c *MaskPartyClient) Intercept(interceptors ...Interceptor) {
+	c.inters.MaskParty = append(c.inters.MaskParty, interceptors...)
+}
+
+// Create returns a builder for creating a MaskParty entity.
+func (c *MaskPartyClient) Create() *MaskPartyCreate {
+	mutation := newMaskPartyMutation(c.config, OpCreate)
+	return &MaskPartyCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of MaskParty entities.
+func (c *MaskPartyClient) CreateBulk(builders ...*MaskPartyCreate) *MaskPartyCreateBulk {
+	return &MaskPartyCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *MaskPartyClient) MapCreateBulk(slice any, setFunc func(*MaskPartyCreate, int)) *MaskPartyCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &MaskPartyCreateBulk{err: fmt.Errorf("calling to MaskPartyClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*MaskPartyCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &MaskPartyCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for MaskParty.
+func (c *MaskPartyClient) Update() *MaskPartyUpdate {
+	mutation := newMaskPartyMutation(c.config, OpUpdate)
+	return &MaskPartyUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *MaskPartyClient) UpdateOne(_m *MaskParty) *MaskPartyUpdateOne {
+	mutation := newMaskPartyMutation(c.config, OpUpdateOne, withMaskParty(_m))
+	return &MaskPartyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *MaskPartyClient) UpdateOneID(id int) *MaskPartyUpdateOne {
+	mutation := newMaskPartyMutation(c.config, OpUpdateOne, withMaskPartyID(id))
+	return &MaskPartyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for MaskParty.
+func (c *MaskPartyClient) Delete() *MaskPartyDelete {
+	mutation := newMaskPartyMutation(c.config, OpDelete)
+	return &MaskPartyDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *MaskPartyClient) DeleteOne(_m *MaskParty) *MaskPartyDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *MaskPartyClient) DeleteOneID(id int) *MaskPartyDeleteOne {
+	builder := c.Delete().Where(maskparty.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &MaskPartyDeleteOne{builder}
+}
+
+// Query returns a query builder for MaskParty.
+func (c *MaskPartyClient) Query() *MaskPartyQuery {
+	return &MaskPartyQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeMaskParty},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a MaskParty entity by its id.
+func (c *MaskPartyClient) Get(ctx context.Context, id int) (*MaskParty, error) {
+	return c.Query().Where(maskparty.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *MaskPartyClient) GetX(ctx context.Context, id int) *MaskParty {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryMask queries the mask edge of a MaskParty.
+func (c *MaskPartyClient) QueryMask(_m *MaskParty) *MaskQuery {
+	query := (&MaskClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(maskparty.Table, maskparty.FieldID, id),
+			sqlgraph.To(mask.Table, mask.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, maskparty.MaskTable, maskparty.MaskColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryVirtual queries the virtual edge of a MaskParty.
+func (c *MaskPartyClient) QueryVirtual(_m *MaskParty) *NumberQuery {
+	query := (&NumberClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(maskparty.Table, maskparty.FieldID, id),
+			sqlgraph.To(number.Table, number.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, maskparty.VirtualTable, maskparty.VirtualColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *MaskPartyClient) Hooks() []Hook {
+	return c.hooks.MaskParty
+}
+
+// Interceptors returns the client interceptors.
+func (c *MaskPartyClient) Interceptors() []Interceptor {
+	return c.inters.MaskParty
+}
+
+func (c *MaskPartyClient) mutate(ctx context.Context, m *MaskPartyMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&MaskPartyCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&MaskPartyUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&MaskPartyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&MaskPartyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown MaskParty mutation op: %q", m.Op())
+	}
+}
+
 // MessageClient is a client for the Message schema.
 type MessageClient struct {
 	config
@@ -2062,6 +2607,38 @@ func (c *NumberClient) QueryCalls(_m *Number) *CallQuery {
 	return query
 }
 
+// QueryMasks queries the masks edge of a Number.
+func (c *NumberClient) QueryMasks(_m *Number) *MaskQuery {
+	query := (&MaskClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(number.Table, number.FieldID, id),
+			sqlgraph.To(mask.Table, mask.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, number.MasksTable, number.MasksColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryMaskParties queries the mask_parties edge of a Number.
+func (c *NumberClient) QueryMaskParties(_m *Number) *MaskPartyQuery {
+	query := (&MaskPartyClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(number.Table, number.FieldID, id),
+			sqlgraph.To(maskparty.Table, maskparty.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, number.MaskPartiesTable, number.MaskPartiesColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // Hooks returns the client hooks.
 func (c *NumberClient) Hooks() []Hook {
 	return c.hooks.Number
@@ -2249,6 +2826,155 @@ func (c *NumberGroupClient) mutate(ctx context.Context, m *NumberGroupMutation) 
 		return (&NumberGroupDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown NumberGroup mutation op: %q", m.Op())
+	}
+}
+
+// RecordingClient is a client for the Recording schema.
+type RecordingClient struct {
+	config
+}
+
+// NewRecordingClient returns a client for the Recording from the given config.
+func NewRecordingClient(c config) *RecordingClient {
+	return &RecordingClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `recording.Hooks(f(g(h())))`.
+func (c *RecordingClient) Use(hooks ...Hook) {
+	c.hooks.Recording = append(c.hooks.Recording, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `recording.Intercept(f(g(h())))`.
+func (c *RecordingClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Recording = append(c.inters.Recording, interceptors...)
+}
+
+// Create returns a builder for creating a Recording entity.
+func (c *RecordingClient) Create() *RecordingCreate {
+	mutation := newRecordingMutation(c.config, OpCreate)
+	return &RecordingCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Recording entities.
+func (c *RecordingClient) CreateBulk(builders ...*RecordingCreate) *RecordingCreateBulk {
+	return &RecordingCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RecordingClient) MapCreateBulk(slice any, setFunc func(*RecordingCreate, int)) *RecordingCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RecordingCreateBulk{err: fmt.Errorf("calling to RecordingClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RecordingCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RecordingCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Recording.
+func (c *RecordingClient) Update() *RecordingUpdate {
+	mutation := newRecordingMutation(c.config, OpUpdate)
+	return &RecordingUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RecordingClient) UpdateOne(_m *Recording) *RecordingUpdateOne {
+	mutation := newRecordingMutation(c.config, OpUpdateOne, withRecording(_m))
+	return &RecordingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RecordingClient) UpdateOneID(id uuid.UUID) *RecordingUpdateOne {
+	mutation := newRecordingMutation(c.config, OpUpdateOne, withRecordingID(id))
+	return &RecordingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Recording.
+func (c *RecordingClient) Delete() *RecordingDelete {
+	mutation := newRecordingMutation(c.config, OpDelete)
+	return &RecordingDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RecordingClient) DeleteOne(_m *Recording) *RecordingDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RecordingClient) DeleteOneID(id uuid.UUID) *RecordingDeleteOne {
+	builder := c.Delete().Where(recording.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RecordingDeleteOne{builder}
+}
+
+// Query returns a query builder for Recording.
+func (c *RecordingClient) Query() *RecordingQuery {
+	return &RecordingQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRecording},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Recording entity by its id.
+func (c *RecordingClient) Get(ctx context.Context, id uuid.UUID) (*Recording, error) {
+	return c.Query().Where(recording.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RecordingClient) GetX(ctx context.Context, id uuid.UUID) *Recording {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryCall queries the call edge of a Recording.
+func (c *RecordingClient) QueryCall(_m *Recording) *CallQuery {
+	query := (&CallClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(recording.Table, recording.FieldID, id),
+			sqlgraph.To(call.Table, call.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, recording.CallTable, recording.CallColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *RecordingClient) Hooks() []Hook {
+	return c.hooks.Recording
+}
+
+// Interceptors returns the client interceptors.
+func (c *RecordingClient) Interceptors() []Interceptor {
+	return c.inters.Recording
+}
+
+func (c *RecordingClient) mutate(ctx context.Context, m *RecordingMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RecordingCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RecordingUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RecordingUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RecordingDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Recording mutation op: %q", m.Op())
 	}
 }
 
@@ -2956,6 +3682,22 @@ func (c *SipNumberClient) QueryRings(_m *SipNumber) *RingQuery {
 	return query
 }
 
+// QueryContacts queries the contacts edge of a SipNumber.
+func (c *SipNumberClient) QueryContacts(_m *SipNumber) *ContactQuery {
+	query := (&ContactClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(sipnumber.Table, sipnumber.FieldID, id),
+			sqlgraph.To(contact.Table, contact.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, sipnumber.ContactsTable, sipnumber.ContactsColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // Hooks returns the client hooks.
 func (c *SipNumberClient) Hooks() []Hook {
 	return c.hooks.SipNumber
@@ -2981,17 +3723,285 @@ func (c *SipNumberClient) mutate(ctx context.Context, m *SipNumberMutation) (Val
 	}
 }
 
+// SpentSignatureClient is a client for the SpentSignature schema.
+type SpentSignatureClient struct {
+	config
+}
+
+// NewSpentSignatureClient returns a client for the SpentSignature from the given config.
+func NewSpentSignatureClient(c config) *SpentSignatureClient {
+	return &SpentSignatureClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `spentsignature.Hooks(f(g(h())))`.
+func (c *SpentSignatureClient) Use(hooks ...Hook) {
+	c.hooks.SpentSignature = append(c.hooks.SpentSignature, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `spentsignature.Intercept(f(g(h())))`.
+func (c *SpentSignatureClient) Intercept(interceptors ...Interceptor) {
+	c.inters.SpentSignature = append(c.inters.SpentSignature, interceptors...)
+}
+
+// Create returns a builder for creating a SpentSignature entity.
+func (c *SpentSignatureClient) Create() *SpentSignatureCreate {
+	mutation := newSpentSignatureMutation(c.config, OpCreate)
+	return &SpentSignatureCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of SpentSignature entities.
+func (c *SpentSignatureClient) CreateBulk(builders ...*SpentSignatureCreate) *SpentSignatureCreateBulk {
+	return &SpentSignatureCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *SpentSignatureClient) MapCreateBulk(slice any, setFunc func(*SpentSignatureCreate, int)) *SpentSignatureCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &SpentSignatureCreateBulk{err: fmt.Errorf("calling to SpentSignatureClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*SpentSignatureCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &SpentSignatureCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for SpentSignature.
+func (c *SpentSignatureClient) Update() *SpentSignatureUpdate {
+	mutation := newSpentSignatureMutation(c.config, OpUpdate)
+	return &SpentSignatureUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *SpentSignatureClient) UpdateOne(_m *SpentSignature) *SpentSignatureUpdateOne {
+	mutation := newSpentSignatureMutation(c.config, OpUpdateOne, withSpentSignature(_m))
+	return &SpentSignatureUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *SpentSignatureClient) UpdateOneID(id string) *SpentSignatureUpdateOne {
+	mutation := newSpentSignatureMutation(c.config, OpUpdateOne, withSpentSignatureID(id))
+	return &SpentSignatureUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for SpentSignature.
+func (c *SpentSignatureClient) Delete() *SpentSignatureDelete {
+	mutation := newSpentSignatureMutation(c.config, OpDelete)
+	return &SpentSignatureDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *SpentSignatureClient) DeleteOne(_m *SpentSignature) *SpentSignatureDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *SpentSignatureClient) DeleteOneID(id string) *SpentSignatureDeleteOne {
+	builder := c.Delete().Where(spentsignature.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &SpentSignatureDeleteOne{builder}
+}
+
+// Query returns a query builder for SpentSignature.
+func (c *SpentSignatureClient) Query() *SpentSignatureQuery {
+	return &SpentSignatureQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeSpentSignature},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a SpentSignature entity by its id.
+func (c *SpentSignatureClient) Get(ctx context.Context, id string) (*SpentSignature, error) {
+	return c.Query().Where(spentsignature.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *SpentSignatureClient) GetX(ctx context.Context, id string) *SpentSignature {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *SpentSignatureClient) Hooks() []Hook {
+	return c.hooks.SpentSignature
+}
+
+// Interceptors returns the client interceptors.
+func (c *SpentSignatureClient) Interceptors() []Interceptor {
+	return c.inters.SpentSignature
+}
+
+func (c *SpentSignatureClient) mutate(ctx context.Context, m *SpentSignatureMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&SpentSignatureCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&SpentSignatureUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&SpentSignatureUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&SpentSignatureDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown SpentSignature mutation op: %q", m.Op())
+	}
+}
+
+// TrunkClient is a client for the Trunk schema.
+type TrunkClient struct {
+	config
+}
+
+// NewTrunkClient returns a client for the Trunk from the given config.
+func NewTrunkClient(c config) *TrunkClient {
+	return &TrunkClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `trunk.Hooks(f(g(h())))`.
+func (c *TrunkClient) Use(hooks ...Hook) {
+	c.hooks.Trunk = append(c.hooks.Trunk, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `trunk.Intercept(f(g(h())))`.
+func (c *TrunkClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Trunk = append(c.inters.Trunk, interceptors...)
+}
+
+// Create returns a builder for creating a Trunk entity.
+func (c *TrunkClient) Create() *TrunkCreate {
+	mutation := newTrunkMutation(c.config, OpCreate)
+	return &TrunkCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Trunk entities.
+func (c *TrunkClient) CreateBulk(builders ...*TrunkCreate) *TrunkCreateBulk {
+	return &TrunkCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *TrunkClient) MapCreateBulk(slice any, setFunc func(*TrunkCreate, int)) *TrunkCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &TrunkCreateBulk{err: fmt.Errorf("calling to TrunkClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*TrunkCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &TrunkCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Trunk.
+func (c *TrunkClient) Update() *TrunkUpdate {
+	mutation := newTrunkMutation(c.config, OpUpdate)
+	return &TrunkUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *TrunkClient) UpdateOne(_m *Trunk) *TrunkUpdateOne {
+	mutation := newTrunkMutation(c.config, OpUpdateOne, withTrunk(_m))
+	return &TrunkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *TrunkClient) UpdateOneID(id uuid.UUID) *TrunkUpdateOne {
+	mutation := newTrunkMutation(c.config, OpUpdateOne, withTrunkID(id))
+	return &TrunkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Trunk.
+func (c *TrunkClient) Delete() *TrunkDelete {
+	mutation := newTrunkMutation(c.config, OpDelete)
+	return &TrunkDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *TrunkClient) DeleteOne(_m *Trunk) *TrunkDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *TrunkClient) DeleteOneID(id uuid.UUID) *TrunkDeleteOne {
+	builder := c.Delete().Where(trunk.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &TrunkDeleteOne{builder}
+}
+
+// Query returns a query builder for Trunk.
+func (c *TrunkClient) Query() *TrunkQuery {
+	return &TrunkQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeTrunk},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Trunk entity by its id.
+func (c *TrunkClient) Get(ctx context.Context, id uuid.UUID) (*Trunk, error) {
+	return c.Query().Where(trunk.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *TrunkClient) GetX(ctx context.Context, id uuid.UUID) *Trunk {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *TrunkClient) Hooks() []Hook {
+	return c.hooks.Trunk
+}
+
+// Interceptors returns the client interceptors.
+func (c *TrunkClient) Interceptors() []Interceptor {
+	return c.inters.Trunk
+}
+
+func (c *TrunkClient) mutate(ctx context.Context, m *TrunkMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&TrunkCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&TrunkUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&TrunkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&TrunkDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Trunk mutation op: %q", m.Op())
+	}
+}
+
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Account, ApiToken, Application, Block, Call, Captcha, Device, Event,
-		IdempotencyKey, Message, Number, NumberGroup, RetiredNumber, Ring, Session,
-		Setting, SipNumber []ent.Hook
+		Account, ApiToken, Application, Block, Call, Captcha, Contact, Device, Event,
+		IdempotencyKey, Mask, MaskParty, Message, Number, NumberGroup, Recording,
+		RetiredNumber, Ring, Session, Setting, SipNumber, SpentSignature,
+		Trunk []ent.Hook
 	}
 	inters struct {
-		Account, ApiToken, Application, Block, Call, Captcha, Device, Event,
-		IdempotencyKey, Message, Number, NumberGroup, RetiredNumber, Ring, Session,
-		Setting, SipNumber []ent.Interceptor
+		Account, ApiToken, Application, Block, Call, Captcha, Contact, Device, Event,
+		IdempotencyKey, Mask, MaskParty, Message, Number, NumberGroup, Recording,
+		RetiredNumber, Ring, Session, Setting, SipNumber, SpentSignature,
+		Trunk []ent.Interceptor
 	}
 )
 

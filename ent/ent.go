@@ -13,17 +13,23 @@ import (
 	"switchboard/ent/block"
 	"switchboard/ent/call"
 	"switchboard/ent/captcha"
+	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/mask"
+	"switchboard/ent/maskparty"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
+	"switchboard/ent/recording"
 	"switchboard/ent/retirednumber"
 	"switchboard/ent/ring"
 	"switchboard/ent/session"
 	"switchboard/ent/setting"
 	"switchboard/ent/sipnumber"
+	"switchboard/ent/spentsignature"
+	"switchboard/ent/trunk"
 	"sync"
 
 	"entgo.io/ent"
@@ -95,17 +101,23 @@ func checkColumn(t, c string) error {
 			block.Table:          block.ValidColumn,
 			call.Table:           call.ValidColumn,
 			captcha.Table:        captcha.ValidColumn,
+			contact.Table:        contact.ValidColumn,
 			device.Table:         device.ValidColumn,
 			event.Table:          event.ValidColumn,
 			idempotencykey.Table: idempotencykey.ValidColumn,
+			mask.Table:           mask.ValidColumn,
+			maskparty.Table:      maskparty.ValidColumn,
 			message.Table:        message.ValidColumn,
 			number.Table:         number.ValidColumn,
 			numbergroup.Table:    numbergroup.ValidColumn,
+			recording.Table:      recording.ValidColumn,
 			retirednumber.Table:  retirednumber.ValidColumn,
 			ring.Table:           ring.ValidColumn,
 			session.Table:        session.ValidColumn,
 			setting.Table:        setting.ValidColumn,
 			sipnumber.Table:      sipnumber.ValidColumn,
+			spentsignature.Table: spentsignature.ValidColumn,
+			trunk.Table:          trunk.ValidColumn,
 		})
 	})
 	return columnCheck(t, c)

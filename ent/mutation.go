@@ -12,18 +12,24 @@ import (
 	"switchboard/ent/block"
 	"switchboard/ent/call"
 	"switchboard/ent/captcha"
+	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/mask"
+	"switchboard/ent/maskparty"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
+	"switchboard/ent/recording"
 	"switchboard/ent/retirednumber"
 	"switchboard/ent/ring"
 	"switchboard/ent/session"
 	"switchboard/ent/setting"
 	"switchboard/ent/sipnumber"
+	"switchboard/ent/spentsignature"
+	"switchboard/ent/trunk"
 	"switchboard/internal/clock"
 	"sync"
 
@@ -47,17 +53,23 @@ const (
 	TypeBlock          = "Block"
 	TypeCall           = "Call"
 	TypeCaptcha        = "Captcha"
+	TypeContact        = "Contact"
 	TypeDevice         = "Device"
 	TypeEvent          = "Event"
 	TypeIdempotencyKey = "IdempotencyKey"
+	TypeMask           = "Mask"
+	TypeMaskParty      = "MaskParty"
 	TypeMessage        = "Message"
 	TypeNumber         = "Number"
 	TypeNumberGroup    = "NumberGroup"
+	TypeRecording      = "Recording"
 	TypeRetiredNumber  = "RetiredNumber"
 	TypeRing           = "Ring"
 	TypeSession        = "Session"
 	TypeSetting        = "Setting"
 	TypeSipNumber      = "SipNumber"
+	TypeSpentSignature = "SpentSignature"
+	TypeTrunk          = "Trunk"
 )
 
 // AccountMutation represents an operation that mutates the Account nodes in the graph.
@@ -3780,23 +3792,48 @@ func (m *BlockMutation) ResetEdge(name string) error {
 // CallMutation represents an operation that mutates the Call nodes in the graph.
 type CallMutation struct {
 	config
-	op             Op
-	typ            string
-	id             *uuid.UUID
-	account_id     *uuid.UUID
-	peer           *string
-	direction      *call.Direction
-	status         *call.Status
-	duration       *int
-	addduration    *int
-	created_at     *clock.Micros
-	addcreated_at  *clock.Micros
-	clearedFields  map[string]struct{}
-	virtual        *uuid.UUID
-	clearedvirtual bool
-	done           bool
-	oldValue       func(context.Context) (*Call, error)
-	predicates     []predicate.Call
+	op                Op
+	typ               string
+	id                *uuid.UUID
+	conversation_id   *uuid.UUID
+	account_id        *uuid.UUID
+	peer              *string
+	second            *string
+	direction         *call.Direction
+	status            *call.Status
+	outcome           *call.Outcome
+	reason            *string
+	sip_status        *int
+	addsip_status     *int
+	cause             *int
+	addcause          *int
+	duration          *int
+	addduration       *int
+	record            *bool
+	mask_id           *uuid.UUID
+	application_id    *uuid.UUID
+	client_key        *string
+	user_data         *string
+	node              *string
+	created_at        *clock.Micros
+	addcreated_at     *clock.Micros
+	dialled_at        *clock.Micros
+	adddialled_at     *clock.Micros
+	ringing_at        *clock.Micros
+	addringing_at     *clock.Micros
+	answered_at       *clock.Micros
+	addanswered_at    *clock.Micros
+	ended_at          *clock.Micros
+	addended_at       *clock.Micros
+	clearedFields     map[string]struct{}
+	virtual           *uuid.UUID
+	clearedvirtual    bool
+	recordings        map[uuid.UUID]struct{}
+	removedrecordings map[uuid.UUID]struct{}
+	clearedrecordings bool
+	done              bool
+	oldValue          func(context.Context) (*Call, error)
+	predicates        []predicate.Call
 }
 
 var _ ent.Mutation = (*CallMutation)(nil)
@@ -3903,6 +3940,42 @@ func (m *CallMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
 	}
 }
 
+// SetConversationID sets the "conversation_id" field.
+func (m *CallMutation) SetConversationID(u uuid.UUID) {
+	m.conversation_id = &u
+}
+
+// ConversationID returns the value of the "conversation_id" field in the mutation.
+func (m *CallMutation) ConversationID() (r uuid.UUID, exists bool) {
+	v := m.conversation_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldConversationID returns the old "conversation_id" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldConversationID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldConversationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldConversationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldConversationID: %w", err)
+	}
+	return oldValue.ConversationID, nil
+}
+
+// ResetConversationID resets all changes to the "conversation_id" field.
+func (m *CallMutation) ResetConversationID() {
+	m.conversation_id = nil
+}
+
 // SetAccountID sets the "account_id" field.
 func (m *CallMutation) SetAccountID(u uuid.UUID) {
 	m.account_id = &u
@@ -3956,7 +4029,7 @@ func (m *CallMutation) NumberID() (r uuid.UUID, exists bool) {
 // OldNumberID returns the old "number_id" field's value of the Call entity.
 // If the Call object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *CallMutation) OldNumberID(ctx context.Context) (v uuid.UUID, err error) {
+func (m *CallMutation) OldNumberID(ctx context.Context) (v *uuid.UUID, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldNumberID is only allowed on UpdateOne operations")
 	}
@@ -3970,9 +4043,22 @@ func (m *CallMutation) OldNumberID(ctx context.Context) (v uuid.UUID, err error)
 	return oldValue.NumberID, nil
 }
 
+// ClearNumberID clears the value of the "number_id" field.
+func (m *CallMutation) ClearNumberID() {
+	m.virtual = nil
+	m.clearedFields[call.FieldNumberID] = struct{}{}
+}
+
+// NumberIDCleared returns if the "number_id" field was cleared in this mutation.
+func (m *CallMutation) NumberIDCleared() bool {
+	_, ok := m.clearedFields[call.FieldNumberID]
+	return ok
+}
+
 // ResetNumberID resets all changes to the "number_id" field.
 func (m *CallMutation) ResetNumberID() {
 	m.virtual = nil
+	delete(m.clearedFields, call.FieldNumberID)
 }
 
 // SetPeer sets the "peer" field.
@@ -4009,6 +4095,42 @@ func (m *CallMutation) OldPeer(ctx context.Context) (v string, err error) {
 // ResetPeer resets all changes to the "peer" field.
 func (m *CallMutation) ResetPeer() {
 	m.peer = nil
+}
+
+// SetSecond sets the "second" field.
+func (m *CallMutation) SetSecond(s string) {
+	m.second = &s
+}
+
+// Second returns the value of the "second" field in the mutation.
+func (m *CallMutation) Second() (r string, exists bool) {
+	v := m.second
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSecond returns the old "second" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldSecond(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSecond is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSecond requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSecond: %w", err)
+	}
+	return oldValue.Second, nil
+}
+
+// ResetSecond resets all changes to the "second" field.
+func (m *CallMutation) ResetSecond() {
+	m.second = nil
 }
 
 // SetDirection sets the "direction" field.
@@ -4083,6 +4205,203 @@ func (m *CallMutation) ResetStatus() {
 	m.status = nil
 }
 
+// SetOutcome sets the "outcome" field.
+func (m *CallMutation) SetOutcome(c call.Outcome) {
+	m.outcome = &c
+}
+
+// Outcome returns the value of the "outcome" field in the mutation.
+func (m *CallMutation) Outcome() (r call.Outcome, exists bool) {
+	v := m.outcome
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOutcome returns the old "outcome" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldOutcome(ctx context.Context) (v *call.Outcome, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOutcome is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOutcome requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOutcome: %w", err)
+	}
+	return oldValue.Outcome, nil
+}
+
+// ClearOutcome clears the value of the "outcome" field.
+func (m *CallMutation) ClearOutcome() {
+	m.outcome = nil
+	m.clearedFields[call.FieldOutcome] = struct{}{}
+}
+
+// OutcomeCleared returns if the "outcome" field was cleared in this mutation.
+func (m *CallMutation) OutcomeCleared() bool {
+	_, ok := m.clearedFields[call.FieldOutcome]
+	return ok
+}
+
+// ResetOutcome resets all changes to the "outcome" field.
+func (m *CallMutation) ResetOutcome() {
+	m.outcome = nil
+	delete(m.clearedFields, call.FieldOutcome)
+}
+
+// SetReason sets the "reason" field.
+func (m *CallMutation) SetReason(s string) {
+	m.reason = &s
+}
+
+// Reason returns the value of the "reason" field in the mutation.
+func (m *CallMutation) Reason() (r string, exists bool) {
+	v := m.reason
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReason returns the old "reason" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldReason(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReason is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReason requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReason: %w", err)
+	}
+	return oldValue.Reason, nil
+}
+
+// ResetReason resets all changes to the "reason" field.
+func (m *CallMutation) ResetReason() {
+	m.reason = nil
+}
+
+// SetSipStatus sets the "sip_status" field.
+func (m *CallMutation) SetSipStatus(i int) {
+	m.sip_status = &i
+	m.addsip_status = nil
+}
+
+// SipStatus returns the value of the "sip_status" field in the mutation.
+func (m *CallMutation) SipStatus() (r int, exists bool) {
+	v := m.sip_status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSipStatus returns the old "sip_status" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldSipStatus(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSipStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSipStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSipStatus: %w", err)
+	}
+	return oldValue.SipStatus, nil
+}
+
+// AddSipStatus adds i to the "sip_status" field.
+func (m *CallMutation) AddSipStatus(i int) {
+	if m.addsip_status != nil {
+		*m.addsip_status += i
+	} else {
+		m.addsip_status = &i
+	}
+}
+
+// AddedSipStatus returns the value that was added to the "sip_status" field in this mutation.
+func (m *CallMutation) AddedSipStatus() (r int, exists bool) {
+	v := m.addsip_status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSipStatus resets all changes to the "sip_status" field.
+func (m *CallMutation) ResetSipStatus() {
+	m.sip_status = nil
+	m.addsip_status = nil
+}
+
+// SetCause sets the "cause" field.
+func (m *CallMutation) SetCause(i int) {
+	m.cause = &i
+	m.addcause = nil
+}
+
+// Cause returns the value of the "cause" field in the mutation.
+func (m *CallMutation) Cause() (r int, exists bool) {
+	v := m.cause
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCause returns the old "cause" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldCause(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCause is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCause requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCause: %w", err)
+	}
+	return oldValue.Cause, nil
+}
+
+// AddCause adds i to the "cause" field.
+func (m *CallMutation) AddCause(i int) {
+	if m.addcause != nil {
+		*m.addcause += i
+	} else {
+		m.addcause = &i
+	}
+}
+
+// AddedCause returns the value that was added to the "cause" field in this mutation.
+func (m *CallMutation) AddedCause() (r int, exists bool) {
+	v := m.addcause
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCause resets all changes to the "cause" field.
+func (m *CallMutation) ResetCause() {
+	m.cause = nil
+	m.addcause = nil
+}
+
 // SetDuration sets the "duration" field.
 func (m *CallMutation) SetDuration(i int) {
 	m.duration = &i
@@ -4137,6 +4456,261 @@ func (m *CallMutation) AddedDuration() (r int, exists bool) {
 func (m *CallMutation) ResetDuration() {
 	m.duration = nil
 	m.addduration = nil
+}
+
+// SetRecord sets the "record" field.
+func (m *CallMutation) SetRecord(b bool) {
+	m.record = &b
+}
+
+// Record returns the value of the "record" field in the mutation.
+func (m *CallMutation) Record() (r bool, exists bool) {
+	v := m.record
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRecord returns the old "record" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldRecord(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRecord is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRecord requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRecord: %w", err)
+	}
+	return oldValue.Record, nil
+}
+
+// ResetRecord resets all changes to the "record" field.
+func (m *CallMutation) ResetRecord() {
+	m.record = nil
+}
+
+// SetMaskID sets the "mask_id" field.
+func (m *CallMutation) SetMaskID(u uuid.UUID) {
+	m.mask_id = &u
+}
+
+// MaskID returns the value of the "mask_id" field in the mutation.
+func (m *CallMutation) MaskID() (r uuid.UUID, exists bool) {
+	v := m.mask_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMaskID returns the old "mask_id" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldMaskID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMaskID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMaskID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMaskID: %w", err)
+	}
+	return oldValue.MaskID, nil
+}
+
+// ClearMaskID clears the value of the "mask_id" field.
+func (m *CallMutation) ClearMaskID() {
+	m.mask_id = nil
+	m.clearedFields[call.FieldMaskID] = struct{}{}
+}
+
+// MaskIDCleared returns if the "mask_id" field was cleared in this mutation.
+func (m *CallMutation) MaskIDCleared() bool {
+	_, ok := m.clearedFields[call.FieldMaskID]
+	return ok
+}
+
+// ResetMaskID resets all changes to the "mask_id" field.
+func (m *CallMutation) ResetMaskID() {
+	m.mask_id = nil
+	delete(m.clearedFields, call.FieldMaskID)
+}
+
+// SetApplicationID sets the "application_id" field.
+func (m *CallMutation) SetApplicationID(u uuid.UUID) {
+	m.application_id = &u
+}
+
+// ApplicationID returns the value of the "application_id" field in the mutation.
+func (m *CallMutation) ApplicationID() (r uuid.UUID, exists bool) {
+	v := m.application_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldApplicationID returns the old "application_id" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldApplicationID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldApplicationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldApplicationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldApplicationID: %w", err)
+	}
+	return oldValue.ApplicationID, nil
+}
+
+// ClearApplicationID clears the value of the "application_id" field.
+func (m *CallMutation) ClearApplicationID() {
+	m.application_id = nil
+	m.clearedFields[call.FieldApplicationID] = struct{}{}
+}
+
+// ApplicationIDCleared returns if the "application_id" field was cleared in this mutation.
+func (m *CallMutation) ApplicationIDCleared() bool {
+	_, ok := m.clearedFields[call.FieldApplicationID]
+	return ok
+}
+
+// ResetApplicationID resets all changes to the "application_id" field.
+func (m *CallMutation) ResetApplicationID() {
+	m.application_id = nil
+	delete(m.clearedFields, call.FieldApplicationID)
+}
+
+// SetClientKey sets the "client_key" field.
+func (m *CallMutation) SetClientKey(s string) {
+	m.client_key = &s
+}
+
+// ClientKey returns the value of the "client_key" field in the mutation.
+func (m *CallMutation) ClientKey() (r string, exists bool) {
+	v := m.client_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldClientKey returns the old "client_key" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldClientKey(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldClientKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldClientKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldClientKey: %w", err)
+	}
+	return oldValue.ClientKey, nil
+}
+
+// ClearClientKey clears the value of the "client_key" field.
+func (m *CallMutation) ClearClientKey() {
+	m.client_key = nil
+	m.clearedFields[call.FieldClientKey] = struct{}{}
+}
+
+// ClientKeyCleared returns if the "client_key" field was cleared in this mutation.
+func (m *CallMutation) ClientKeyCleared() bool {
+	_, ok := m.clearedFields[call.FieldClientKey]
+	return ok
+}
+
+// ResetClientKey resets all changes to the "client_key" field.
+func (m *CallMutation) ResetClientKey() {
+	m.client_key = nil
+	delete(m.clearedFields, call.FieldClientKey)
+}
+
+// SetUserData sets the "user_data" field.
+func (m *CallMutation) SetUserData(s string) {
+	m.user_data = &s
+}
+
+// UserData returns the value of the "user_data" field in the mutation.
+func (m *CallMutation) UserData() (r string, exists bool) {
+	v := m.user_data
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserData returns the old "user_data" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldUserData(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserData is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserData requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserData: %w", err)
+	}
+	return oldValue.UserData, nil
+}
+
+// ResetUserData resets all changes to the "user_data" field.
+func (m *CallMutation) ResetUserData() {
+	m.user_data = nil
+}
+
+// SetNode sets the "node" field.
+func (m *CallMutation) SetNode(s string) {
+	m.node = &s
+}
+
+// Node returns the value of the "node" field in the mutation.
+func (m *CallMutation) Node() (r string, exists bool) {
+	v := m.node
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNode returns the old "node" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldNode(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNode is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNode requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNode: %w", err)
+	}
+	return oldValue.Node, nil
+}
+
+// ResetNode resets all changes to the "node" field.
+func (m *CallMutation) ResetNode() {
+	m.node = nil
 }
 
 // SetCreatedAt sets the "created_at" field.
@@ -4195,6 +4769,286 @@ func (m *CallMutation) ResetCreatedAt() {
 	m.addcreated_at = nil
 }
 
+// SetDialledAt sets the "dialled_at" field.
+func (m *CallMutation) SetDialledAt(c clock.Micros) {
+	m.dialled_at = &c
+	m.adddialled_at = nil
+}
+
+// DialledAt returns the value of the "dialled_at" field in the mutation.
+func (m *CallMutation) DialledAt() (r clock.Micros, exists bool) {
+	v := m.dialled_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDialledAt returns the old "dialled_at" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldDialledAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDialledAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDialledAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDialledAt: %w", err)
+	}
+	return oldValue.DialledAt, nil
+}
+
+// AddDialledAt adds c to the "dialled_at" field.
+func (m *CallMutation) AddDialledAt(c clock.Micros) {
+	if m.adddialled_at != nil {
+		*m.adddialled_at += c
+	} else {
+		m.adddialled_at = &c
+	}
+}
+
+// AddedDialledAt returns the value that was added to the "dialled_at" field in this mutation.
+func (m *CallMutation) AddedDialledAt() (r clock.Micros, exists bool) {
+	v := m.adddialled_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearDialledAt clears the value of the "dialled_at" field.
+func (m *CallMutation) ClearDialledAt() {
+	m.dialled_at = nil
+	m.adddialled_at = nil
+	m.clearedFields[call.FieldDialledAt] = struct{}{}
+}
+
+// DialledAtCleared returns if the "dialled_at" field was cleared in this mutation.
+func (m *CallMutation) DialledAtCleared() bool {
+	_, ok := m.clearedFields[call.FieldDialledAt]
+	return ok
+}
+
+// ResetDialledAt resets all changes to the "dialled_at" field.
+func (m *CallMutation) ResetDialledAt() {
+	m.dialled_at = nil
+	m.adddialled_at = nil
+	delete(m.clearedFields, call.FieldDialledAt)
+}
+
+// SetRingingAt sets the "ringing_at" field.
+func (m *CallMutation) SetRingingAt(c clock.Micros) {
+	m.ringing_at = &c
+	m.addringing_at = nil
+}
+
+// RingingAt returns the value of the "ringing_at" field in the mutation.
+func (m *CallMutation) RingingAt() (r clock.Micros, exists bool) {
+	v := m.ringing_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRingingAt returns the old "ringing_at" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldRingingAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRingingAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRingingAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRingingAt: %w", err)
+	}
+	return oldValue.RingingAt, nil
+}
+
+// AddRingingAt adds c to the "ringing_at" field.
+func (m *CallMutation) AddRingingAt(c clock.Micros) {
+	if m.addringing_at != nil {
+		*m.addringing_at += c
+	} else {
+		m.addringing_at = &c
+	}
+}
+
+// AddedRingingAt returns the value that was added to the "ringing_at" field in this mutation.
+func (m *CallMutation) AddedRingingAt() (r clock.Micros, exists bool) {
+	v := m.addringing_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearRingingAt clears the value of the "ringing_at" field.
+func (m *CallMutation) ClearRingingAt() {
+	m.ringing_at = nil
+	m.addringing_at = nil
+	m.clearedFields[call.FieldRingingAt] = struct{}{}
+}
+
+// RingingAtCleared returns if the "ringing_at" field was cleared in this mutation.
+func (m *CallMutation) RingingAtCleared() bool {
+	_, ok := m.clearedFields[call.FieldRingingAt]
+	return ok
+}
+
+// ResetRingingAt resets all changes to the "ringing_at" field.
+func (m *CallMutation) ResetRingingAt() {
+	m.ringing_at = nil
+	m.addringing_at = nil
+	delete(m.clearedFields, call.FieldRingingAt)
+}
+
+// SetAnsweredAt sets the "answered_at" field.
+func (m *CallMutation) SetAnsweredAt(c clock.Micros) {
+	m.answered_at = &c
+	m.addanswered_at = nil
+}
+
+// AnsweredAt returns the value of the "answered_at" field in the mutation.
+func (m *CallMutation) AnsweredAt() (r clock.Micros, exists bool) {
+	v := m.answered_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAnsweredAt returns the old "answered_at" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldAnsweredAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAnsweredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAnsweredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAnsweredAt: %w", err)
+	}
+	return oldValue.AnsweredAt, nil
+}
+
+// AddAnsweredAt adds c to the "answered_at" field.
+func (m *CallMutation) AddAnsweredAt(c clock.Micros) {
+	if m.addanswered_at != nil {
+		*m.addanswered_at += c
+	} else {
+		m.addanswered_at = &c
+	}
+}
+
+// AddedAnsweredAt returns the value that was added to the "answered_at" field in this mutation.
+func (m *CallMutation) AddedAnsweredAt() (r clock.Micros, exists bool) {
+	v := m.addanswered_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearAnsweredAt clears the value of the "answered_at" field.
+func (m *CallMutation) ClearAnsweredAt() {
+	m.answered_at = nil
+	m.addanswered_at = nil
+	m.clearedFields[call.FieldAnsweredAt] = struct{}{}
+}
+
+// AnsweredAtCleared returns if the "answered_at" field was cleared in this mutation.
+func (m *CallMutation) AnsweredAtCleared() bool {
+	_, ok := m.clearedFields[call.FieldAnsweredAt]
+	return ok
+}
+
+// ResetAnsweredAt resets all changes to the "answered_at" field.
+func (m *CallMutation) ResetAnsweredAt() {
+	m.answered_at = nil
+	m.addanswered_at = nil
+	delete(m.clearedFields, call.FieldAnsweredAt)
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (m *CallMutation) SetEndedAt(c clock.Micros) {
+	m.ended_at = &c
+	m.addended_at = nil
+}
+
+// EndedAt returns the value of the "ended_at" field in the mutation.
+func (m *CallMutation) EndedAt() (r clock.Micros, exists bool) {
+	v := m.ended_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEndedAt returns the old "ended_at" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldEndedAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEndedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEndedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEndedAt: %w", err)
+	}
+	return oldValue.EndedAt, nil
+}
+
+// AddEndedAt adds c to the "ended_at" field.
+func (m *CallMutation) AddEndedAt(c clock.Micros) {
+	if m.addended_at != nil {
+		*m.addended_at += c
+	} else {
+		m.addended_at = &c
+	}
+}
+
+// AddedEndedAt returns the value that was added to the "ended_at" field in this mutation.
+func (m *CallMutation) AddedEndedAt() (r clock.Micros, exists bool) {
+	v := m.addended_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (m *CallMutation) ClearEndedAt() {
+	m.ended_at = nil
+	m.addended_at = nil
+	m.clearedFields[call.FieldEndedAt] = struct{}{}
+}
+
+// EndedAtCleared returns if the "ended_at" field was cleared in this mutation.
+func (m *CallMutation) EndedAtCleared() bool {
+	_, ok := m.clearedFields[call.FieldEndedAt]
+	return ok
+}
+
+// ResetEndedAt resets all changes to the "ended_at" field.
+func (m *CallMutation) ResetEndedAt() {
+	m.ended_at = nil
+	m.addended_at = nil
+	delete(m.clearedFields, call.FieldEndedAt)
+}
+
 // SetVirtualID sets the "virtual" edge to the Number entity by id.
 func (m *CallMutation) SetVirtualID(id uuid.UUID) {
 	m.virtual = &id
@@ -4208,7 +5062,7 @@ func (m *CallMutation) ClearVirtual() {
 
 // VirtualCleared reports if the "virtual" edge to the Number entity was cleared.
 func (m *CallMutation) VirtualCleared() bool {
-	return m.clearedvirtual
+	return m.NumberIDCleared() || m.clearedvirtual
 }
 
 // VirtualID returns the "virtual" edge ID in the mutation.
@@ -4233,6 +5087,60 @@ func (m *CallMutation) VirtualIDs() (ids []uuid.UUID) {
 func (m *CallMutation) ResetVirtual() {
 	m.virtual = nil
 	m.clearedvirtual = false
+}
+
+// AddRecordingIDs adds the "recordings" edge to the Recording entity by ids.
+func (m *CallMutation) AddRecordingIDs(ids ...uuid.UUID) {
+	if m.recordings == nil {
+		m.recordings = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		m.recordings[ids[i]] = struct{}{}
+	}
+}
+
+// ClearRecordings clears the "recordings" edge to the Recording entity.
+func (m *CallMutation) ClearRecordings() {
+	m.clearedrecordings = true
+}
+
+// RecordingsCleared reports if the "recordings" edge to the Recording entity was cleared.
+func (m *CallMutation) RecordingsCleared() bool {
+	return m.clearedrecordings
+}
+
+// RemoveRecordingIDs removes the "recordings" edge to the Recording entity by IDs.
+func (m *CallMutation) RemoveRecordingIDs(ids ...uuid.UUID) {
+	if m.removedrecordings == nil {
+		m.removedrecordings = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		delete(m.recordings, ids[i])
+		m.removedrecordings[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedRecordings returns the removed IDs of the "recordings" edge to the Recording entity.
+func (m *CallMutation) RemovedRecordingsIDs() (ids []uuid.UUID) {
+	for id := range m.removedrecordings {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// RecordingsIDs returns the "recordings" edge IDs in the mutation.
+func (m *CallMutation) RecordingsIDs() (ids []uuid.UUID) {
+	for id := range m.recordings {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetRecordings resets all changes to the "recordings" edge.
+func (m *CallMutation) ResetRecordings() {
+	m.recordings = nil
+	m.clearedrecordings = false
+	m.removedrecordings = nil
 }
 
 // Where appends a list predicates to the CallMutation builder.
@@ -4269,7 +5177,10 @@ func (m *CallMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *CallMutation) Fields() []string {
-	fields := make([]string, 0, 7)
+	fields := make([]string, 0, 23)
+	if m.conversation_id != nil {
+		fields = append(fields, call.FieldConversationID)
+	}
 	if m.account_id != nil {
 		fields = append(fields, call.FieldAccountID)
 	}
@@ -4279,17 +5190,62 @@ func (m *CallMutation) Fields() []string {
 	if m.peer != nil {
 		fields = append(fields, call.FieldPeer)
 	}
+	if m.second != nil {
+		fields = append(fields, call.FieldSecond)
+	}
 	if m.direction != nil {
 		fields = append(fields, call.FieldDirection)
 	}
 	if m.status != nil {
 		fields = append(fields, call.FieldStatus)
 	}
+	if m.outcome != nil {
+		fields = append(fields, call.FieldOutcome)
+	}
+	if m.reason != nil {
+		fields = append(fields, call.FieldReason)
+	}
+	if m.sip_status != nil {
+		fields = append(fields, call.FieldSipStatus)
+	}
+	if m.cause != nil {
+		fields = append(fields, call.FieldCause)
+	}
 	if m.duration != nil {
 		fields = append(fields, call.FieldDuration)
 	}
+	if m.record != nil {
+		fields = append(fields, call.FieldRecord)
+	}
+	if m.mask_id != nil {
+		fields = append(fields, call.FieldMaskID)
+	}
+	if m.application_id != nil {
+		fields = append(fields, call.FieldApplicationID)
+	}
+	if m.client_key != nil {
+		fields = append(fields, call.FieldClientKey)
+	}
+	if m.user_data != nil {
+		fields = append(fields, call.FieldUserData)
+	}
+	if m.node != nil {
+		fields = append(fields, call.FieldNode)
+	}
 	if m.created_at != nil {
 		fields = append(fields, call.FieldCreatedAt)
+	}
+	if m.dialled_at != nil {
+		fields = append(fields, call.FieldDialledAt)
+	}
+	if m.ringing_at != nil {
+		fields = append(fields, call.FieldRingingAt)
+	}
+	if m.answered_at != nil {
+		fields = append(fields, call.FieldAnsweredAt)
+	}
+	if m.ended_at != nil {
+		fields = append(fields, call.FieldEndedAt)
 	}
 	return fields
 }
@@ -4299,20 +5255,52 @@ func (m *CallMutation) Fields() []string {
 // schema.
 func (m *CallMutation) Field(name string) (ent.Value, bool) {
 	switch name {
+	case call.FieldConversationID:
+		return m.ConversationID()
 	case call.FieldAccountID:
 		return m.AccountID()
 	case call.FieldNumberID:
 		return m.NumberID()
 	case call.FieldPeer:
 		return m.Peer()
+	case call.FieldSecond:
+		return m.Second()
 	case call.FieldDirection:
 		return m.Direction()
 	case call.FieldStatus:
 		return m.Status()
+	case call.FieldOutcome:
+		return m.Outcome()
+	case call.FieldReason:
+		return m.Reason()
+	case call.FieldSipStatus:
+		return m.SipStatus()
+	case call.FieldCause:
+		return m.Cause()
 	case call.FieldDuration:
 		return m.Duration()
+	case call.FieldRecord:
+		return m.Record()
+	case call.FieldMaskID:
+		return m.MaskID()
+	case call.FieldApplicationID:
+		return m.ApplicationID()
+	case call.FieldClientKey:
+		return m.ClientKey()
+	case call.FieldUserData:
+		return m.UserData()
+	case call.FieldNode:
+		return m.Node()
 	case call.FieldCreatedAt:
 		return m.CreatedAt()
+	case call.FieldDialledAt:
+		return m.DialledAt()
+	case call.FieldRingingAt:
+		return m.RingingAt()
+	case call.FieldAnsweredAt:
+		return m.AnsweredAt()
+	case call.FieldEndedAt:
+		return m.EndedAt()
 	}
 	return nil, false
 }
@@ -4322,20 +5310,52 @@ func (m *CallMutation) Field(name string) (ent.Value, bool) {
 // database failed.
 func (m *CallMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
 	switch name {
+	case call.FieldConversationID:
+		return m.OldConversationID(ctx)
 	case call.FieldAccountID:
 		return m.OldAccountID(ctx)
 	case call.FieldNumberID:
 		return m.OldNumberID(ctx)
 	case call.FieldPeer:
 		return m.OldPeer(ctx)
+	case call.FieldSecond:
+		return m.OldSecond(ctx)
 	case call.FieldDirection:
 		return m.OldDirection(ctx)
 	case call.FieldStatus:
 		return m.OldStatus(ctx)
+	case call.FieldOutcome:
+		return m.OldOutcome(ctx)
+	case call.FieldReason:
+		return m.OldReason(ctx)
+	case call.FieldSipStatus:
+		return m.OldSipStatus(ctx)
+	case call.FieldCause:
+		return m.OldCause(ctx)
 	case call.FieldDuration:
 		return m.OldDuration(ctx)
+	case call.FieldRecord:
+		return m.OldRecord(ctx)
+	case call.FieldMaskID:
+		return m.OldMaskID(ctx)
+	case call.FieldApplicationID:
+		return m.OldApplicationID(ctx)
+	case call.FieldClientKey:
+		return m.OldClientKey(ctx)
+	case call.FieldUserData:
+		return m.OldUserData(ctx)
+	case call.FieldNode:
+		return m.OldNode(ctx)
 	case call.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
+	case call.FieldDialledAt:
+		return m.OldDialledAt(ctx)
+	case call.FieldRingingAt:
+		return m.OldRingingAt(ctx)
+	case call.FieldAnsweredAt:
+		return m.OldAnsweredAt(ctx)
+	case call.FieldEndedAt:
+		return m.OldEndedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown Call field %s", name)
 }
@@ -4345,6 +5365,13 @@ func (m *CallMutation) OldField(ctx context.Context, name string) (ent.Value, er
 // type.
 func (m *CallMutation) SetField(name string, value ent.Value) error {
 	switch name {
+	case call.FieldConversationID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetConversationID(v)
+		return nil
 	case call.FieldAccountID:
 		v, ok := value.(uuid.UUID)
 		if !ok {
@@ -4366,6 +5393,13 @@ func (m *CallMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetPeer(v)
 		return nil
+	case call.FieldSecond:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSecond(v)
+		return nil
 	case call.FieldDirection:
 		v, ok := value.(call.Direction)
 		if !ok {
@@ -4380,6 +5414,34 @@ func (m *CallMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetStatus(v)
 		return nil
+	case call.FieldOutcome:
+		v, ok := value.(call.Outcome)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOutcome(v)
+		return nil
+	case call.FieldReason:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReason(v)
+		return nil
+	case call.FieldSipStatus:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSipStatus(v)
+		return nil
+	case call.FieldCause:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCause(v)
+		return nil
 	case call.FieldDuration:
 		v, ok := value.(int)
 		if !ok {
@@ -4387,12 +5449,82 @@ func (m *CallMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetDuration(v)
 		return nil
+	case call.FieldRecord:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRecord(v)
+		return nil
+	case call.FieldMaskID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMaskID(v)
+		return nil
+	case call.FieldApplicationID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetApplicationID(v)
+		return nil
+	case call.FieldClientKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetClientKey(v)
+		return nil
+	case call.FieldUserData:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserData(v)
+		return nil
+	case call.FieldNode:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNode(v)
+		return nil
 	case call.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCreatedAt(v)
+		return nil
+	case call.FieldDialledAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDialledAt(v)
+		return nil
+	case call.FieldRingingAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRingingAt(v)
+		return nil
+	case call.FieldAnsweredAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAnsweredAt(v)
+		return nil
+	case call.FieldEndedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEndedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Call field %s", name)
@@ -4402,11 +5534,29 @@ func (m *CallMutation) SetField(name string, value ent.Value) error {
 // this mutation.
 func (m *CallMutation) AddedFields() []string {
 	var fields []string
+	if m.addsip_status != nil {
+		fields = append(fields, call.FieldSipStatus)
+	}
+	if m.addcause != nil {
+		fields = append(fields, call.FieldCause)
+	}
 	if m.addduration != nil {
 		fields = append(fields, call.FieldDuration)
 	}
 	if m.addcreated_at != nil {
 		fields = append(fields, call.FieldCreatedAt)
+	}
+	if m.adddialled_at != nil {
+		fields = append(fields, call.FieldDialledAt)
+	}
+	if m.addringing_at != nil {
+		fields = append(fields, call.FieldRingingAt)
+	}
+	if m.addanswered_at != nil {
+		fields = append(fields, call.FieldAnsweredAt)
+	}
+	if m.addended_at != nil {
+		fields = append(fields, call.FieldEndedAt)
 	}
 	return fields
 }
@@ -4416,10 +5566,22 @@ func (m *CallMutation) AddedFields() []string {
 // was not set, or was not defined in the schema.
 func (m *CallMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
+	case call.FieldSipStatus:
+		return m.AddedSipStatus()
+	case call.FieldCause:
+		return m.AddedCause()
 	case call.FieldDuration:
 		return m.AddedDuration()
 	case call.FieldCreatedAt:
 		return m.AddedCreatedAt()
+	case call.FieldDialledAt:
+		return m.AddedDialledAt()
+	case call.FieldRingingAt:
+		return m.AddedRingingAt()
+	case call.FieldAnsweredAt:
+		return m.AddedAnsweredAt()
+	case call.FieldEndedAt:
+		return m.AddedEndedAt()
 	}
 	return nil, false
 }
@@ -4429,6 +5591,20 @@ func (m *CallMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *CallMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case call.FieldSipStatus:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSipStatus(v)
+		return nil
+	case call.FieldCause:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCause(v)
+		return nil
 	case call.FieldDuration:
 		v, ok := value.(int)
 		if !ok {
@@ -4443,6 +5619,34 @@ func (m *CallMutation) AddField(name string, value ent.Value) error {
 		}
 		m.AddCreatedAt(v)
 		return nil
+	case call.FieldDialledAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDialledAt(v)
+		return nil
+	case call.FieldRingingAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddRingingAt(v)
+		return nil
+	case call.FieldAnsweredAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddAnsweredAt(v)
+		return nil
+	case call.FieldEndedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEndedAt(v)
+		return nil
 	}
 	return fmt.Errorf("unknown Call numeric field %s", name)
 }
@@ -4450,7 +5654,35 @@ func (m *CallMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *CallMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(call.FieldNumberID) {
+		fields = append(fields, call.FieldNumberID)
+	}
+	if m.FieldCleared(call.FieldOutcome) {
+		fields = append(fields, call.FieldOutcome)
+	}
+	if m.FieldCleared(call.FieldMaskID) {
+		fields = append(fields, call.FieldMaskID)
+	}
+	if m.FieldCleared(call.FieldApplicationID) {
+		fields = append(fields, call.FieldApplicationID)
+	}
+	if m.FieldCleared(call.FieldClientKey) {
+		fields = append(fields, call.FieldClientKey)
+	}
+	if m.FieldCleared(call.FieldDialledAt) {
+		fields = append(fields, call.FieldDialledAt)
+	}
+	if m.FieldCleared(call.FieldRingingAt) {
+		fields = append(fields, call.FieldRingingAt)
+	}
+	if m.FieldCleared(call.FieldAnsweredAt) {
+		fields = append(fields, call.FieldAnsweredAt)
+	}
+	if m.FieldCleared(call.FieldEndedAt) {
+		fields = append(fields, call.FieldEndedAt)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -4463,6 +5695,35 @@ func (m *CallMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *CallMutation) ClearField(name string) error {
+	switch name {
+	case call.FieldNumberID:
+		m.ClearNumberID()
+		return nil
+	case call.FieldOutcome:
+		m.ClearOutcome()
+		return nil
+	case call.FieldMaskID:
+		m.ClearMaskID()
+		return nil
+	case call.FieldApplicationID:
+		m.ClearApplicationID()
+		return nil
+	case call.FieldClientKey:
+		m.ClearClientKey()
+		return nil
+	case call.FieldDialledAt:
+		m.ClearDialledAt()
+		return nil
+	case call.FieldRingingAt:
+		m.ClearRingingAt()
+		return nil
+	case call.FieldAnsweredAt:
+		m.ClearAnsweredAt()
+		return nil
+	case call.FieldEndedAt:
+		m.ClearEndedAt()
+		return nil
+	}
 	return fmt.Errorf("unknown Call nullable field %s", name)
 }
 
@@ -4470,6 +5731,9 @@ func (m *CallMutation) ClearField(name string) error {
 // It returns an error if the field is not defined in the schema.
 func (m *CallMutation) ResetField(name string) error {
 	switch name {
+	case call.FieldConversationID:
+		m.ResetConversationID()
+		return nil
 	case call.FieldAccountID:
 		m.ResetAccountID()
 		return nil
@@ -4479,17 +5743,62 @@ func (m *CallMutation) ResetField(name string) error {
 	case call.FieldPeer:
 		m.ResetPeer()
 		return nil
+	case call.FieldSecond:
+		m.ResetSecond()
+		return nil
 	case call.FieldDirection:
 		m.ResetDirection()
 		return nil
 	case call.FieldStatus:
 		m.ResetStatus()
 		return nil
+	case call.FieldOutcome:
+		m.ResetOutcome()
+		return nil
+	case call.FieldReason:
+		m.ResetReason()
+		return nil
+	case call.FieldSipStatus:
+		m.ResetSipStatus()
+		return nil
+	case call.FieldCause:
+		m.ResetCause()
+		return nil
 	case call.FieldDuration:
 		m.ResetDuration()
 		return nil
+	case call.FieldRecord:
+		m.ResetRecord()
+		return nil
+	case call.FieldMaskID:
+		m.ResetMaskID()
+		return nil
+	case call.FieldApplicationID:
+		m.ResetApplicationID()
+		return nil
+	case call.FieldClientKey:
+		m.ResetClientKey()
+		return nil
+	case call.FieldUserData:
+		m.ResetUserData()
+		return nil
+	case call.FieldNode:
+		m.ResetNode()
+		return nil
 	case call.FieldCreatedAt:
 		m.ResetCreatedAt()
+		return nil
+	case call.FieldDialledAt:
+		m.ResetDialledAt()
+		return nil
+	case call.FieldRingingAt:
+		m.ResetRingingAt()
+		return nil
+	case call.FieldAnsweredAt:
+		m.ResetAnsweredAt()
+		return nil
+	case call.FieldEndedAt:
+		m.ResetEndedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown Call field %s", name)
@@ -4497,9 +5806,12 @@ func (m *CallMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *CallMutation) AddedEdges() []string {
-	edges := make([]string, 0, 1)
+	edges := make([]string, 0, 2)
 	if m.virtual != nil {
 		edges = append(edges, call.EdgeVirtual)
+	}
+	if m.recordings != nil {
+		edges = append(edges, call.EdgeRecordings)
 	}
 	return edges
 }
@@ -4512,27 +5824,47 @@ func (m *CallMutation) AddedIDs(name string) []ent.Value {
 		if id := m.virtual; id != nil {
 			return []ent.Value{*id}
 		}
+	case call.EdgeRecordings:
+		ids := make([]ent.Value, 0, len(m.recordings))
+		for id := range m.recordings {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *CallMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 1)
+	edges := make([]string, 0, 2)
+	if m.removedrecordings != nil {
+		edges = append(edges, call.EdgeRecordings)
+	}
 	return edges
 }
 
 // RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
 // the given name in this mutation.
 func (m *CallMutation) RemovedIDs(name string) []ent.Value {
+	switch name {
+	case call.EdgeRecordings:
+		ids := make([]ent.Value, 0, len(m.removedrecordings))
+		for id := range m.removedrecordings {
+			ids = append(ids, id)
+		}
+		return ids
+	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *CallMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 1)
+	edges := make([]string, 0, 2)
 	if m.clearedvirtual {
 		edges = append(edges, call.EdgeVirtual)
+	}
+	if m.clearedrecordings {
+		edges = append(edges, call.EdgeRecordings)
 	}
 	return edges
 }
@@ -4543,6 +5875,8 @@ func (m *CallMutation) EdgeCleared(name string) bool {
 	switch name {
 	case call.EdgeVirtual:
 		return m.clearedvirtual
+	case call.EdgeRecordings:
+		return m.clearedrecordings
 	}
 	return false
 }
@@ -4564,6 +5898,9 @@ func (m *CallMutation) ResetEdge(name string) error {
 	switch name {
 	case call.EdgeVirtual:
 		m.ResetVirtual()
+		return nil
+	case call.EdgeRecordings:
+		m.ResetRecordings()
 		return nil
 	}
 	return fmt.Errorf("unknown Call edge %s", name)
@@ -5239,6 +6576,1016 @@ func (m *CaptchaMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *CaptchaMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Captcha edge %s", name)
+}
+
+// ContactMutation represents an operation that mutates the Contact nodes in the graph.
+type ContactMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	uri           *string
+	source        *string
+	transport     *string
+	user_agent    *string
+	call_id       *string
+	cseq          *int64
+	addcseq       *int64
+	node          *string
+	created_at    *clock.Micros
+	addcreated_at *clock.Micros
+	expires_at    *clock.Micros
+	addexpires_at *clock.Micros
+	clearedFields map[string]struct{}
+	phone         *uuid.UUID
+	clearedphone  bool
+	done          bool
+	oldValue      func(context.Context) (*Contact, error)
+	predicates    []predicate.Contact
+}
+
+var _ ent.Mutation = (*ContactMutation)(nil)
+
+// contactOption allows management of the mutation configuration using functional options.
+type contactOption func(*ContactMutation)
+
+// newContactMutation creates new mutation for the Contact entity.
+func newContactMutation(c config, op Op, opts ...contactOption) *ContactMutation {
+	m := &ContactMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeContact,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withContactID sets the ID field of the mutation.
+func withContactID(id uuid.UUID) contactOption {
+	return func(m *ContactMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Contact
+		)
+		m.oldValue = func(ctx context.Context) (*Contact, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Contact.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withContact sets the old Contact of the mutation.
+func withContact(node *Contact) contactOption {
+	return func(m *ContactMutation) {
+		m.oldValue = func(context.Context) (*Contact, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ContactMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ContactMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Contact entities.
+func (m *ContactMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ContactMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ContactMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Contact.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetSipNumberID sets the "sip_number_id" field.
+func (m *ContactMutation) SetSipNumberID(u uuid.UUID) {
+	m.phone = &u
+}
+
+// SipNumberID returns the value of the "sip_number_id" field in the mutation.
+func (m *ContactMutation) SipNumberID() (r uuid.UUID, exists bool) {
+	v := m.phone
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSipNumberID returns the old "sip_number_id" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldSipNumberID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSipNumberID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSipNumberID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSipNumberID: %w", err)
+	}
+	return oldValue.SipNumberID, nil
+}
+
+// ResetSipNumberID resets all changes to the "sip_number_id" field.
+func (m *ContactMutation) ResetSipNumberID() {
+	m.phone = nil
+}
+
+// SetURI sets the "uri" field.
+func (m *ContactMutation) SetURI(s string) {
+	m.uri = &s
+}
+
+// URI returns the value of the "uri" field in the mutation.
+func (m *ContactMutation) URI() (r string, exists bool) {
+	v := m.uri
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldURI returns the old "uri" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldURI(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldURI is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldURI requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldURI: %w", err)
+	}
+	return oldValue.URI, nil
+}
+
+// ResetURI resets all changes to the "uri" field.
+func (m *ContactMutation) ResetURI() {
+	m.uri = nil
+}
+
+// SetSource sets the "source" field.
+func (m *ContactMutation) SetSource(s string) {
+	m.source = &s
+}
+
+// Source returns the value of the "source" field in the mutation.
+func (m *ContactMutation) Source() (r string, exists bool) {
+	v := m.source
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSource returns the old "source" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldSource(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSource is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSource requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSource: %w", err)
+	}
+	return oldValue.Source, nil
+}
+
+// ResetSource resets all changes to the "source" field.
+func (m *ContactMutation) ResetSource() {
+	m.source = nil
+}
+
+// SetTransport sets the "transport" field.
+func (m *ContactMutation) SetTransport(s string) {
+	m.transport = &s
+}
+
+// Transport returns the value of the "transport" field in the mutation.
+func (m *ContactMutation) Transport() (r string, exists bool) {
+	v := m.transport
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTransport returns the old "transport" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldTransport(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTransport is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTransport requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTransport: %w", err)
+	}
+	return oldValue.Transport, nil
+}
+
+// ResetTransport resets all changes to the "transport" field.
+func (m *ContactMutation) ResetTransport() {
+	m.transport = nil
+}
+
+// SetUserAgent sets the "user_agent" field.
+func (m *ContactMutation) SetUserAgent(s string) {
+	m.user_agent = &s
+}
+
+// UserAgent returns the value of the "user_agent" field in the mutation.
+func (m *ContactMutation) UserAgent() (r string, exists bool) {
+	v := m.user_agent
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserAgent returns the old "user_agent" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldUserAgent(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserAgent is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserAgent requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserAgent: %w", err)
+	}
+	return oldValue.UserAgent, nil
+}
+
+// ResetUserAgent resets all changes to the "user_agent" field.
+func (m *ContactMutation) ResetUserAgent() {
+	m.user_agent = nil
+}
+
+// SetCallID sets the "call_id" field.
+func (m *ContactMutation) SetCallID(s string) {
+	m.call_id = &s
+}
+
+// CallID returns the value of the "call_id" field in the mutation.
+func (m *ContactMutation) CallID() (r string, exists bool) {
+	v := m.call_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCallID returns the old "call_id" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldCallID(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCallID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCallID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCallID: %w", err)
+	}
+	return oldValue.CallID, nil
+}
+
+// ResetCallID resets all changes to the "call_id" field.
+func (m *ContactMutation) ResetCallID() {
+	m.call_id = nil
+}
+
+// SetCseq sets the "cseq" field.
+func (m *ContactMutation) SetCseq(i int64) {
+	m.cseq = &i
+	m.addcseq = nil
+}
+
+// Cseq returns the value of the "cseq" field in the mutation.
+func (m *ContactMutation) Cseq() (r int64, exists bool) {
+	v := m.cseq
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCseq returns the old "cseq" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldCseq(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCseq is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCseq requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCseq: %w", err)
+	}
+	return oldValue.Cseq, nil
+}
+
+// AddCseq adds i to the "cseq" field.
+func (m *ContactMutation) AddCseq(i int64) {
+	if m.addcseq != nil {
+		*m.addcseq += i
+	} else {
+		m.addcseq = &i
+	}
+}
+
+// AddedCseq returns the value that was added to the "cseq" field in this mutation.
+func (m *ContactMutation) AddedCseq() (r int64, exists bool) {
+	v := m.addcseq
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCseq resets all changes to the "cseq" field.
+func (m *ContactMutation) ResetCseq() {
+	m.cseq = nil
+	m.addcseq = nil
+}
+
+// SetNode sets the "node" field.
+func (m *ContactMutation) SetNode(s string) {
+	m.node = &s
+}
+
+// Node returns the value of the "node" field in the mutation.
+func (m *ContactMutation) Node() (r string, exists bool) {
+	v := m.node
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNode returns the old "node" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldNode(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNode is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNode requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNode: %w", err)
+	}
+	return oldValue.Node, nil
+}
+
+// ResetNode resets all changes to the "node" field.
+func (m *ContactMutation) ResetNode() {
+	m.node = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ContactMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ContactMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *ContactMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *ContactMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ContactMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// SetExpiresAt sets the "expires_at" field.
+func (m *ContactMutation) SetExpiresAt(c clock.Micros) {
+	m.expires_at = &c
+	m.addexpires_at = nil
+}
+
+// ExpiresAt returns the value of the "expires_at" field in the mutation.
+func (m *ContactMutation) ExpiresAt() (r clock.Micros, exists bool) {
+	v := m.expires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiresAt returns the old "expires_at" field's value of the Contact entity.
+// If the Contact object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ContactMutation) OldExpiresAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiresAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiresAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiresAt: %w", err)
+	}
+	return oldValue.ExpiresAt, nil
+}
+
+// AddExpiresAt adds c to the "expires_at" field.
+func (m *ContactMutation) AddExpiresAt(c clock.Micros) {
+	if m.addexpires_at != nil {
+		*m.addexpires_at += c
+	} else {
+		m.addexpires_at = &c
+	}
+}
+
+// AddedExpiresAt returns the value that was added to the "expires_at" field in this mutation.
+func (m *ContactMutation) AddedExpiresAt() (r clock.Micros, exists bool) {
+	v := m.addexpires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearExpiresAt clears the value of the "expires_at" field.
+func (m *ContactMutation) ClearExpiresAt() {
+	m.expires_at = nil
+	m.addexpires_at = nil
+	m.clearedFields[contact.FieldExpiresAt] = struct{}{}
+}
+
+// ExpiresAtCleared returns if the "expires_at" field was cleared in this mutation.
+func (m *ContactMutation) ExpiresAtCleared() bool {
+	_, ok := m.clearedFields[contact.FieldExpiresAt]
+	return ok
+}
+
+// ResetExpiresAt resets all changes to the "expires_at" field.
+func (m *ContactMutation) ResetExpiresAt() {
+	m.expires_at = nil
+	m.addexpires_at = nil
+	delete(m.clearedFields, contact.FieldExpiresAt)
+}
+
+// SetPhoneID sets the "phone" edge to the SipNumber entity by id.
+func (m *ContactMutation) SetPhoneID(id uuid.UUID) {
+	m.phone = &id
+}
+
+// ClearPhone clears the "phone" edge to the SipNumber entity.
+func (m *ContactMutation) ClearPhone() {
+	m.clearedphone = true
+	m.clearedFields[contact.FieldSipNumberID] = struct{}{}
+}
+
+// PhoneCleared reports if the "phone" edge to the SipNumber entity was cleared.
+func (m *ContactMutation) PhoneCleared() bool {
+	return m.clearedphone
+}
+
+// PhoneID returns the "phone" edge ID in the mutation.
+func (m *ContactMutation) PhoneID() (id uuid.UUID, exists bool) {
+	if m.phone != nil {
+		return *m.phone, true
+	}
+	return
+}
+
+// PhoneIDs returns the "phone" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// PhoneID instead. It exists only for internal usage by the builders.
+func (m *ContactMutation) PhoneIDs() (ids []uuid.UUID) {
+	if id := m.phone; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetPhone resets all changes to the "phone" edge.
+func (m *ContactMutation) ResetPhone() {
+	m.phone = nil
+	m.clearedphone = false
+}
+
+// Where appends a list predicates to the ContactMutation builder.
+func (m *ContactMutation) Where(ps ...predicate.Contact) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ContactMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ContactMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Contact, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ContactMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ContactMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Contact).
+func (m *ContactMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ContactMutation) Fields() []string {
+	fields := make([]string, 0, 10)
+	if m.phone != nil {
+		fields = append(fields, contact.FieldSipNumberID)
+	}
+	if m.uri != nil {
+		fields = append(fields, contact.FieldURI)
+	}
+	if m.source != nil {
+		fields = append(fields, contact.FieldSource)
+	}
+	if m.transport != nil {
+		fields = append(fields, contact.FieldTransport)
+	}
+	if m.user_agent != nil {
+		fields = append(fields, contact.FieldUserAgent)
+	}
+	if m.call_id != nil {
+		fields = append(fields, contact.FieldCallID)
+	}
+	if m.cseq != nil {
+		fields = append(fields, contact.FieldCseq)
+	}
+	if m.node != nil {
+		fields = append(fields, contact.FieldNode)
+	}
+	if m.created_at != nil {
+		fields = append(fields, contact.FieldCreatedAt)
+	}
+	if m.expires_at != nil {
+		fields = append(fields, contact.FieldExpiresAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ContactMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case contact.FieldSipNumberID:
+		return m.SipNumberID()
+	case contact.FieldURI:
+		return m.URI()
+	case contact.FieldSource:
+		return m.Source()
+	case contact.FieldTransport:
+		return m.Transport()
+	case contact.FieldUserAgent:
+		return m.UserAgent()
+	case contact.FieldCallID:
+		return m.CallID()
+	case contact.FieldCseq:
+		return m.Cseq()
+	case contact.FieldNode:
+		return m.Node()
+	case contact.FieldCreatedAt:
+		return m.CreatedAt()
+	case contact.FieldExpiresAt:
+		return m.ExpiresAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ContactMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case contact.FieldSipNumberID:
+		return m.OldSipNumberID(ctx)
+	case contact.FieldURI:
+		return m.OldURI(ctx)
+	case contact.FieldSource:
+		return m.OldSource(ctx)
+	case contact.FieldTransport:
+		return m.OldTransport(ctx)
+	case contact.FieldUserAgent:
+		return m.OldUserAgent(ctx)
+	case contact.FieldCallID:
+		return m.OldCallID(ctx)
+	case contact.FieldCseq:
+		return m.OldCseq(ctx)
+	case contact.FieldNode:
+		return m.OldNode(ctx)
+	case contact.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case contact.FieldExpiresAt:
+		return m.OldExpiresAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Contact field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ContactMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case contact.FieldSipNumberID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSipNumberID(v)
+		return nil
+	case contact.FieldURI:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetURI(v)
+		return nil
+	case contact.FieldSource:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSource(v)
+		return nil
+	case contact.FieldTransport:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTransport(v)
+		return nil
+	case contact.FieldUserAgent:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserAgent(v)
+		return nil
+	case contact.FieldCallID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCallID(v)
+		return nil
+	case contact.FieldCseq:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCseq(v)
+		return nil
+	case contact.FieldNode:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNode(v)
+		return nil
+	case contact.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case contact.FieldExpiresAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiresAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Contact field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ContactMutation) AddedFields() []string {
+	var fields []string
+	if m.addcseq != nil {
+		fields = append(fields, contact.FieldCseq)
+	}
+	if m.addcreated_at != nil {
+		fields = append(fields, contact.FieldCreatedAt)
+	}
+	if m.addexpires_at != nil {
+		fields = append(fields, contact.FieldExpiresAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ContactMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case contact.FieldCseq:
+		return m.AddedCseq()
+	case contact.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	case contact.FieldExpiresAt:
+		return m.AddedExpiresAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ContactMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case contact.FieldCseq:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCseq(v)
+		return nil
+	case contact.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	case contact.FieldExpiresAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddExpiresAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Contact numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ContactMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(contact.FieldExpiresAt) {
+		fields = append(fields, contact.FieldExpiresAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ContactMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ContactMutation) ClearField(name string) error {
+	switch name {
+	case contact.FieldExpiresAt:
+		m.ClearExpiresAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Contact nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ContactMutation) ResetField(name string) error {
+	switch name {
+	case contact.FieldSipNumberID:
+		m.ResetSipNumberID()
+		return nil
+	case contact.FieldURI:
+		m.ResetURI()
+		return nil
+	case contact.FieldSource:
+		m.ResetSource()
+		return nil
+	case contact.FieldTransport:
+		m.ResetTransport()
+		return nil
+	case contact.FieldUserAgent:
+		m.ResetUserAgent()
+		return nil
+	case contact.FieldCallID:
+		m.ResetCallID()
+		return nil
+	case contact.FieldCseq:
+		m.ResetCseq()
+		return nil
+	case contact.FieldNode:
+		m.ResetNode()
+		return nil
+	case contact.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case contact.FieldExpiresAt:
+		m.ResetExpiresAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Contact field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ContactMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.phone != nil {
+		edges = append(edges, contact.EdgePhone)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ContactMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case contact.EdgePhone:
+		if id := m.phone; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ContactMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ContactMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ContactMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedphone {
+		edges = append(edges, contact.EdgePhone)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ContactMutation) EdgeCleared(name string) bool {
+	switch name {
+	case contact.EdgePhone:
+		return m.clearedphone
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ContactMutation) ClearEdge(name string) error {
+	switch name {
+	case contact.EdgePhone:
+		m.ClearPhone()
+		return nil
+	}
+	return fmt.Errorf("unknown Contact unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ContactMutation) ResetEdge(name string) error {
+	switch name {
+	case contact.EdgePhone:
+		m.ResetPhone()
+		return nil
+	}
+	return fmt.Errorf("unknown Contact edge %s", name)
 }
 
 // DeviceMutation represents an operation that mutates the Device nodes in the graph.
@@ -7477,6 +9824,2108 @@ func (m *IdempotencyKeyMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown IdempotencyKey edge %s", name)
 }
 
+// MaskMutation represents an operation that mutates the Mask nodes in the graph.
+type MaskMutation struct {
+	config
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	account_id       *uuid.UUID
+	application_id   *uuid.UUID
+	second_number_id *uuid.UUID
+	kind             *mask.Kind
+	first            *string
+	second           *string
+	direction        *mask.Direction
+	extension        *string
+	record           *bool
+	user_data        *string
+	created_at       *clock.Micros
+	addcreated_at    *clock.Micros
+	expires_at       *clock.Micros
+	addexpires_at    *clock.Micros
+	ended_at         *clock.Micros
+	addended_at      *clock.Micros
+	clearedFields    map[string]struct{}
+	virtual          *uuid.UUID
+	clearedvirtual   bool
+	parties          map[int]struct{}
+	removedparties   map[int]struct{}
+	clearedparties   bool
+	done             bool
+	oldValue         func(context.Context) (*Mask, error)
+	predicates       []predicate.Mask
+}
+
+var _ ent.Mutation = (*MaskMutation)(nil)
+
+// maskOption allows management of the mutation configuration using functional options.
+type maskOption func(*MaskMutation)
+
+// newMaskMutation creates new mutation for the Mask entity.
+func newMaskMutation(c config, op Op, opts ...maskOption) *MaskMutation {
+	m := &MaskMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeMask,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withMaskID sets the ID field of the mutation.
+func withMaskID(id uuid.UUID) maskOption {
+	return func(m *MaskMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Mask
+		)
+		m.oldValue = func(ctx context.Context) (*Mask, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Mask.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withMask sets the old Mask of the mutation.
+func withMask(node *Mask) maskOption {
+	return func(m *MaskMutation) {
+		m.oldValue = func(context.Context) (*Mask, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m MaskMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m MaskMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Mask entities.
+func (m *MaskMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *MaskMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *MaskMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Mask.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *MaskMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *MaskMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *MaskMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetApplicationID sets the "application_id" field.
+func (m *MaskMutation) SetApplicationID(u uuid.UUID) {
+	m.application_id = &u
+}
+
+// ApplicationID returns the value of the "application_id" field in the mutation.
+func (m *MaskMutation) ApplicationID() (r uuid.UUID, exists bool) {
+	v := m.application_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldApplicationID returns the old "application_id" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldApplicationID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldApplicationID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldApplicationID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldApplicationID: %w", err)
+	}
+	return oldValue.ApplicationID, nil
+}
+
+// ClearApplicationID clears the value of the "application_id" field.
+func (m *MaskMutation) ClearApplicationID() {
+	m.application_id = nil
+	m.clearedFields[mask.FieldApplicationID] = struct{}{}
+}
+
+// ApplicationIDCleared returns if the "application_id" field was cleared in this mutation.
+func (m *MaskMutation) ApplicationIDCleared() bool {
+	_, ok := m.clearedFields[mask.FieldApplicationID]
+	return ok
+}
+
+// ResetApplicationID resets all changes to the "application_id" field.
+func (m *MaskMutation) ResetApplicationID() {
+	m.application_id = nil
+	delete(m.clearedFields, mask.FieldApplicationID)
+}
+
+// SetNumberID sets the "number_id" field.
+func (m *MaskMutation) SetNumberID(u uuid.UUID) {
+	m.virtual = &u
+}
+
+// NumberID returns the value of the "number_id" field in the mutation.
+func (m *MaskMutation) NumberID() (r uuid.UUID, exists bool) {
+	v := m.virtual
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNumberID returns the old "number_id" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldNumberID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNumberID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNumberID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNumberID: %w", err)
+	}
+	return oldValue.NumberID, nil
+}
+
+// ResetNumberID resets all changes to the "number_id" field.
+func (m *MaskMutation) ResetNumberID() {
+	m.virtual = nil
+}
+
+// SetSecondNumberID sets the "second_number_id" field.
+func (m *MaskMutation) SetSecondNumberID(u uuid.UUID) {
+	m.second_number_id = &u
+}
+
+// SecondNumberID returns the value of the "second_number_id" field in the mutation.
+func (m *MaskMutation) SecondNumberID() (r uuid.UUID, exists bool) {
+	v := m.second_number_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSecondNumberID returns the old "second_number_id" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldSecondNumberID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSecondNumberID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSecondNumberID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSecondNumberID: %w", err)
+	}
+	return oldValue.SecondNumberID, nil
+}
+
+// ClearSecondNumberID clears the value of the "second_number_id" field.
+func (m *MaskMutation) ClearSecondNumberID() {
+	m.second_number_id = nil
+	m.clearedFields[mask.FieldSecondNumberID] = struct{}{}
+}
+
+// SecondNumberIDCleared returns if the "second_number_id" field was cleared in this mutation.
+func (m *MaskMutation) SecondNumberIDCleared() bool {
+	_, ok := m.clearedFields[mask.FieldSecondNumberID]
+	return ok
+}
+
+// ResetSecondNumberID resets all changes to the "second_number_id" field.
+func (m *MaskMutation) ResetSecondNumberID() {
+	m.second_number_id = nil
+	delete(m.clearedFields, mask.FieldSecondNumberID)
+}
+
+// SetKind sets the "kind" field.
+func (m *MaskMutation) SetKind(value mask.Kind) {
+	m.kind = &value
+}
+
+// Kind returns the value of the "kind" field in the mutation.
+func (m *MaskMutation) Kind() (r mask.Kind, exists bool) {
+	v := m.kind
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKind returns the old "kind" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldKind(ctx context.Context) (v mask.Kind, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKind is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKind requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKind: %w", err)
+	}
+	return oldValue.Kind, nil
+}
+
+// ResetKind resets all changes to the "kind" field.
+func (m *MaskMutation) ResetKind() {
+	m.kind = nil
+}
+
+// SetFirst sets the "first" field.
+func (m *MaskMutation) SetFirst(s string) {
+	m.first = &s
+}
+
+// First returns the value of the "first" field in the mutation.
+func (m *MaskMutation) First() (r string, exists bool) {
+	v := m.first
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFirst returns the old "first" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldFirst(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFirst is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFirst requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFirst: %w", err)
+	}
+	return oldValue.First, nil
+}
+
+// ResetFirst resets all changes to the "first" field.
+func (m *MaskMutation) ResetFirst() {
+	m.first = nil
+}
+
+// SetSecond sets the "second" field.
+func (m *MaskMutation) SetSecond(s string) {
+	m.second = &s
+}
+
+// Second returns the value of the "second" field in the mutation.
+func (m *MaskMutation) Second() (r string, exists bool) {
+	v := m.second
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSecond returns the old "second" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldSecond(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSecond is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSecond requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSecond: %w", err)
+	}
+	return oldValue.Second, nil
+}
+
+// ResetSecond resets all changes to the "second" field.
+func (m *MaskMutation) ResetSecond() {
+	m.second = nil
+}
+
+// SetDirection sets the "direction" field.
+func (m *MaskMutation) SetDirection(value mask.Direction) {
+	m.direction = &value
+}
+
+// Direction returns the value of the "direction" field in the mutation.
+func (m *MaskMutation) Direction() (r mask.Direction, exists bool) {
+	v := m.direction
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDirection returns the old "direction" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldDirection(ctx context.Context) (v mask.Direction, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDirection is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDirection requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDirection: %w", err)
+	}
+	return oldValue.Direction, nil
+}
+
+// ResetDirection resets all changes to the "direction" field.
+func (m *MaskMutation) ResetDirection() {
+	m.direction = nil
+}
+
+// SetExtension sets the "extension" field.
+func (m *MaskMutation) SetExtension(s string) {
+	m.extension = &s
+}
+
+// Extension returns the value of the "extension" field in the mutation.
+func (m *MaskMutation) Extension() (r string, exists bool) {
+	v := m.extension
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExtension returns the old "extension" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldExtension(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExtension is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExtension requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExtension: %w", err)
+	}
+	return oldValue.Extension, nil
+}
+
+// ResetExtension resets all changes to the "extension" field.
+func (m *MaskMutation) ResetExtension() {
+	m.extension = nil
+}
+
+// SetRecord sets the "record" field.
+func (m *MaskMutation) SetRecord(b bool) {
+	m.record = &b
+}
+
+// Record returns the value of the "record" field in the mutation.
+func (m *MaskMutation) Record() (r bool, exists bool) {
+	v := m.record
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRecord returns the old "record" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldRecord(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRecord is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRecord requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRecord: %w", err)
+	}
+	return oldValue.Record, nil
+}
+
+// ResetRecord resets all changes to the "record" field.
+func (m *MaskMutation) ResetRecord() {
+	m.record = nil
+}
+
+// SetUserData sets the "user_data" field.
+func (m *MaskMutation) SetUserData(s string) {
+	m.user_data = &s
+}
+
+// UserData returns the value of the "user_data" field in the mutation.
+func (m *MaskMutation) UserData() (r string, exists bool) {
+	v := m.user_data
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserData returns the old "user_data" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldUserData(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserData is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserData requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserData: %w", err)
+	}
+	return oldValue.UserData, nil
+}
+
+// ResetUserData resets all changes to the "user_data" field.
+func (m *MaskMutation) ResetUserData() {
+	m.user_data = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *MaskMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *MaskMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *MaskMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *MaskMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *MaskMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// SetExpiresAt sets the "expires_at" field.
+func (m *MaskMutation) SetExpiresAt(c clock.Micros) {
+	m.expires_at = &c
+	m.addexpires_at = nil
+}
+
+// ExpiresAt returns the value of the "expires_at" field in the mutation.
+func (m *MaskMutation) ExpiresAt() (r clock.Micros, exists bool) {
+	v := m.expires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiresAt returns the old "expires_at" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldExpiresAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiresAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiresAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiresAt: %w", err)
+	}
+	return oldValue.ExpiresAt, nil
+}
+
+// AddExpiresAt adds c to the "expires_at" field.
+func (m *MaskMutation) AddExpiresAt(c clock.Micros) {
+	if m.addexpires_at != nil {
+		*m.addexpires_at += c
+	} else {
+		m.addexpires_at = &c
+	}
+}
+
+// AddedExpiresAt returns the value that was added to the "expires_at" field in this mutation.
+func (m *MaskMutation) AddedExpiresAt() (r clock.Micros, exists bool) {
+	v := m.addexpires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearExpiresAt clears the value of the "expires_at" field.
+func (m *MaskMutation) ClearExpiresAt() {
+	m.expires_at = nil
+	m.addexpires_at = nil
+	m.clearedFields[mask.FieldExpiresAt] = struct{}{}
+}
+
+// ExpiresAtCleared returns if the "expires_at" field was cleared in this mutation.
+func (m *MaskMutation) ExpiresAtCleared() bool {
+	_, ok := m.clearedFields[mask.FieldExpiresAt]
+	return ok
+}
+
+// ResetExpiresAt resets all changes to the "expires_at" field.
+func (m *MaskMutation) ResetExpiresAt() {
+	m.expires_at = nil
+	m.addexpires_at = nil
+	delete(m.clearedFields, mask.FieldExpiresAt)
+}
+
+// SetEndedAt sets the "ended_at" field.
+func (m *MaskMutation) SetEndedAt(c clock.Micros) {
+	m.ended_at = &c
+	m.addended_at = nil
+}
+
+// EndedAt returns the value of the "ended_at" field in the mutation.
+func (m *MaskMutation) EndedAt() (r clock.Micros, exists bool) {
+	v := m.ended_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEndedAt returns the old "ended_at" field's value of the Mask entity.
+// If the Mask object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskMutation) OldEndedAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEndedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEndedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEndedAt: %w", err)
+	}
+	return oldValue.EndedAt, nil
+}
+
+// AddEndedAt adds c to the "ended_at" field.
+func (m *MaskMutation) AddEndedAt(c clock.Micros) {
+	if m.addended_at != nil {
+		*m.addended_at += c
+	} else {
+		m.addended_at = &c
+	}
+}
+
+// AddedEndedAt returns the value that was added to the "ended_at" field in this mutation.
+func (m *MaskMutation) AddedEndedAt() (r clock.Micros, exists bool) {
+	v := m.addended_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearEndedAt clears the value of the "ended_at" field.
+func (m *MaskMutation) ClearEndedAt() {
+	m.ended_at = nil
+	m.addended_at = nil
+	m.clearedFields[mask.FieldEndedAt] = struct{}{}
+}
+
+// EndedAtCleared returns if the "ended_at" field was cleared in this mutation.
+func (m *MaskMutation) EndedAtCleared() bool {
+	_, ok := m.clearedFields[mask.FieldEndedAt]
+	return ok
+}
+
+// ResetEndedAt resets all changes to the "ended_at" field.
+func (m *MaskMutation) ResetEndedAt() {
+	m.ended_at = nil
+	m.addended_at = nil
+	delete(m.clearedFields, mask.FieldEndedAt)
+}
+
+// SetVirtualID sets the "virtual" edge to the Number entity by id.
+func (m *MaskMutation) SetVirtualID(id uuid.UUID) {
+	m.virtual = &id
+}
+
+// ClearVirtual clears the "virtual" edge to the Number entity.
+func (m *MaskMutation) ClearVirtual() {
+	m.clearedvirtual = true
+	m.clearedFields[mask.FieldNumberID] = struct{}{}
+}
+
+// VirtualCleared reports if the "virtual" edge to the Number entity was cleared.
+func (m *MaskMutation) VirtualCleared() bool {
+	return m.clearedvirtual
+}
+
+// VirtualID returns the "virtual" edge ID in the mutation.
+func (m *MaskMutation) VirtualID() (id uuid.UUID, exists bool) {
+	if m.virtual != nil {
+		return *m.virtual, true
+	}
+	return
+}
+
+// VirtualIDs returns the "virtual" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// VirtualID instead. It exists only for internal usage by the builders.
+func (m *MaskMutation) VirtualIDs() (ids []uuid.UUID) {
+	if id := m.virtual; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetVirtual resets all changes to the "virtual" edge.
+func (m *MaskMutation) ResetVirtual() {
+	m.virtual = nil
+	m.clearedvirtual = false
+}
+
+// AddPartyIDs adds the "parties" edge to the MaskParty entity by ids.
+func (m *MaskMutation) AddPartyIDs(ids ...int) {
+	if m.parties == nil {
+		m.parties = make(map[int]struct{})
+	}
+	for i := range ids {
+		m.parties[ids[i]] = struct{}{}
+	}
+}
+
+// ClearParties clears the "parties" edge to the MaskParty entity.
+func (m *MaskMutation) ClearParties() {
+	m.clearedparties = true
+}
+
+// PartiesCleared reports if the "parties" edge to the MaskParty entity was cleared.
+func (m *MaskMutation) PartiesCleared() bool {
+	return m.clearedparties
+}
+
+// RemovePartyIDs removes the "parties" edge to the MaskParty entity by IDs.
+func (m *MaskMutation) RemovePartyIDs(ids ...int) {
+	if m.removedparties == nil {
+		m.removedparties = make(map[int]struct{})
+	}
+	for i := range ids {
+		delete(m.parties, ids[i])
+		m.removedparties[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedParties returns the removed IDs of the "parties" edge to the MaskParty entity.
+func (m *MaskMutation) RemovedPartiesIDs() (ids []int) {
+	for id := range m.removedparties {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// PartiesIDs returns the "parties" edge IDs in the mutation.
+func (m *MaskMutation) PartiesIDs() (ids []int) {
+	for id := range m.parties {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetParties resets all changes to the "parties" edge.
+func (m *MaskMutation) ResetParties() {
+	m.parties = nil
+	m.clearedparties = false
+	m.removedparties = nil
+}
+
+// Where appends a list predicates to the MaskMutation builder.
+func (m *MaskMutation) Where(ps ...predicate.Mask) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the MaskMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *MaskMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Mask, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *MaskMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *MaskMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Mask).
+func (m *MaskMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *MaskMutation) Fields() []string {
+	fields := make([]string, 0, 14)
+	if m.account_id != nil {
+		fields = append(fields, mask.FieldAccountID)
+	}
+	if m.application_id != nil {
+		fields = append(fields, mask.FieldApplicationID)
+	}
+	if m.virtual != nil {
+		fields = append(fields, mask.FieldNumberID)
+	}
+	if m.second_number_id != nil {
+		fields = append(fields, mask.FieldSecondNumberID)
+	}
+	if m.kind != nil {
+		fields = append(fields, mask.FieldKind)
+	}
+	if m.first != nil {
+		fields = append(fields, mask.FieldFirst)
+	}
+	if m.second != nil {
+		fields = append(fields, mask.FieldSecond)
+	}
+	if m.direction != nil {
+		fields = append(fields, mask.FieldDirection)
+	}
+	if m.extension != nil {
+		fields = append(fields, mask.FieldExtension)
+	}
+	if m.record != nil {
+		fields = append(fields, mask.FieldRecord)
+	}
+	if m.user_data != nil {
+		fields = append(fields, mask.FieldUserData)
+	}
+	if m.created_at != nil {
+		fields = append(fields, mask.FieldCreatedAt)
+	}
+	if m.expires_at != nil {
+		fields = append(fields, mask.FieldExpiresAt)
+	}
+	if m.ended_at != nil {
+		fields = append(fields, mask.FieldEndedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *MaskMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case mask.FieldAccountID:
+		return m.AccountID()
+	case mask.FieldApplicationID:
+		return m.ApplicationID()
+	case mask.FieldNumberID:
+		return m.NumberID()
+	case mask.FieldSecondNumberID:
+		return m.SecondNumberID()
+	case mask.FieldKind:
+		return m.Kind()
+	case mask.FieldFirst:
+		return m.First()
+	case mask.FieldSecond:
+		return m.Second()
+	case mask.FieldDirection:
+		return m.Direction()
+	case mask.FieldExtension:
+		return m.Extension()
+	case mask.FieldRecord:
+		return m.Record()
+	case mask.FieldUserData:
+		return m.UserData()
+	case mask.FieldCreatedAt:
+		return m.CreatedAt()
+	case mask.FieldExpiresAt:
+		return m.ExpiresAt()
+	case mask.FieldEndedAt:
+		return m.EndedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *MaskMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case mask.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case mask.FieldApplicationID:
+		return m.OldApplicationID(ctx)
+	case mask.FieldNumberID:
+		return m.OldNumberID(ctx)
+	case mask.FieldSecondNumberID:
+		return m.OldSecondNumberID(ctx)
+	case mask.FieldKind:
+		return m.OldKind(ctx)
+	case mask.FieldFirst:
+		return m.OldFirst(ctx)
+	case mask.FieldSecond:
+		return m.OldSecond(ctx)
+	case mask.FieldDirection:
+		return m.OldDirection(ctx)
+	case mask.FieldExtension:
+		return m.OldExtension(ctx)
+	case mask.FieldRecord:
+		return m.OldRecord(ctx)
+	case mask.FieldUserData:
+		return m.OldUserData(ctx)
+	case mask.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case mask.FieldExpiresAt:
+		return m.OldExpiresAt(ctx)
+	case mask.FieldEndedAt:
+		return m.OldEndedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Mask field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MaskMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case mask.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case mask.FieldApplicationID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetApplicationID(v)
+		return nil
+	case mask.FieldNumberID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNumberID(v)
+		return nil
+	case mask.FieldSecondNumberID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSecondNumberID(v)
+		return nil
+	case mask.FieldKind:
+		v, ok := value.(mask.Kind)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKind(v)
+		return nil
+	case mask.FieldFirst:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFirst(v)
+		return nil
+	case mask.FieldSecond:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSecond(v)
+		return nil
+	case mask.FieldDirection:
+		v, ok := value.(mask.Direction)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDirection(v)
+		return nil
+	case mask.FieldExtension:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExtension(v)
+		return nil
+	case mask.FieldRecord:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRecord(v)
+		return nil
+	case mask.FieldUserData:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserData(v)
+		return nil
+	case mask.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case mask.FieldExpiresAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiresAt(v)
+		return nil
+	case mask.FieldEndedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEndedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Mask field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *MaskMutation) AddedFields() []string {
+	var fields []string
+	if m.addcreated_at != nil {
+		fields = append(fields, mask.FieldCreatedAt)
+	}
+	if m.addexpires_at != nil {
+		fields = append(fields, mask.FieldExpiresAt)
+	}
+	if m.addended_at != nil {
+		fields = append(fields, mask.FieldEndedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *MaskMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case mask.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	case mask.FieldExpiresAt:
+		return m.AddedExpiresAt()
+	case mask.FieldEndedAt:
+		return m.AddedEndedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MaskMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case mask.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	case mask.FieldExpiresAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddExpiresAt(v)
+		return nil
+	case mask.FieldEndedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEndedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Mask numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *MaskMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(mask.FieldApplicationID) {
+		fields = append(fields, mask.FieldApplicationID)
+	}
+	if m.FieldCleared(mask.FieldSecondNumberID) {
+		fields = append(fields, mask.FieldSecondNumberID)
+	}
+	if m.FieldCleared(mask.FieldExpiresAt) {
+		fields = append(fields, mask.FieldExpiresAt)
+	}
+	if m.FieldCleared(mask.FieldEndedAt) {
+		fields = append(fields, mask.FieldEndedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *MaskMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *MaskMutation) ClearField(name string) error {
+	switch name {
+	case mask.FieldApplicationID:
+		m.ClearApplicationID()
+		return nil
+	case mask.FieldSecondNumberID:
+		m.ClearSecondNumberID()
+		return nil
+	case mask.FieldExpiresAt:
+		m.ClearExpiresAt()
+		return nil
+	case mask.FieldEndedAt:
+		m.ClearEndedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Mask nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *MaskMutation) ResetField(name string) error {
+	switch name {
+	case mask.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case mask.FieldApplicationID:
+		m.ResetApplicationID()
+		return nil
+	case mask.FieldNumberID:
+		m.ResetNumberID()
+		return nil
+	case mask.FieldSecondNumberID:
+		m.ResetSecondNumberID()
+		return nil
+	case mask.FieldKind:
+		m.ResetKind()
+		return nil
+	case mask.FieldFirst:
+		m.ResetFirst()
+		return nil
+	case mask.FieldSecond:
+		m.ResetSecond()
+		return nil
+	case mask.FieldDirection:
+		m.ResetDirection()
+		return nil
+	case mask.FieldExtension:
+		m.ResetExtension()
+		return nil
+	case mask.FieldRecord:
+		m.ResetRecord()
+		return nil
+	case mask.FieldUserData:
+		m.ResetUserData()
+		return nil
+	case mask.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case mask.FieldExpiresAt:
+		m.ResetExpiresAt()
+		return nil
+	case mask.FieldEndedAt:
+		m.ResetEndedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Mask field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *MaskMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.virtual != nil {
+		edges = append(edges, mask.EdgeVirtual)
+	}
+	if m.parties != nil {
+		edges = append(edges, mask.EdgeParties)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *MaskMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case mask.EdgeVirtual:
+		if id := m.virtual; id != nil {
+			return []ent.Value{*id}
+		}
+	case mask.EdgeParties:
+		ids := make([]ent.Value, 0, len(m.parties))
+		for id := range m.parties {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *MaskMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.removedparties != nil {
+		edges = append(edges, mask.EdgeParties)
+	}
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *MaskMutation) RemovedIDs(name string) []ent.Value {
+	switch name {
+	case mask.EdgeParties:
+		ids := make([]ent.Value, 0, len(m.removedparties))
+		for id := range m.removedparties {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *MaskMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedvirtual {
+		edges = append(edges, mask.EdgeVirtual)
+	}
+	if m.clearedparties {
+		edges = append(edges, mask.EdgeParties)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *MaskMutation) EdgeCleared(name string) bool {
+	switch name {
+	case mask.EdgeVirtual:
+		return m.clearedvirtual
+	case mask.EdgeParties:
+		return m.clearedparties
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *MaskMutation) ClearEdge(name string) error {
+	switch name {
+	case mask.EdgeVirtual:
+		m.ClearVirtual()
+		return nil
+	}
+	return fmt.Errorf("unknown Mask unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *MaskMutation) ResetEdge(name string) error {
+	switch name {
+	case mask.EdgeVirtual:
+		m.ResetVirtual()
+		return nil
+	case mask.EdgeParties:
+		m.ResetParties()
+		return nil
+	}
+	return fmt.Errorf("unknown Mask edge %s", name)
+}
+
+// MaskPartyMutation represents an operation that mutates the MaskParty nodes in the graph.
+type MaskPartyMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *int
+	party          *string
+	extension      *string
+	freed_at       *clock.Micros
+	addfreed_at    *clock.Micros
+	clearedFields  map[string]struct{}
+	mask           *uuid.UUID
+	clearedmask    bool
+	virtual        *uuid.UUID
+	clearedvirtual bool
+	done           bool
+	oldValue       func(context.Context) (*MaskParty, error)
+	predicates     []predicate.MaskParty
+}
+
+var _ ent.Mutation = (*MaskPartyMutation)(nil)
+
+// maskpartyOption allows management of the mutation configuration using functional options.
+type maskpartyOption func(*MaskPartyMutation)
+
+// newMaskPartyMutation creates new mutation for the MaskParty entity.
+func newMaskPartyMutation(c config, op Op, opts ...maskpartyOption) *MaskPartyMutation {
+	m := &MaskPartyMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeMaskParty,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withMaskPartyID sets the ID field of the mutation.
+func withMaskPartyID(id int) maskpartyOption {
+	return func(m *MaskPartyMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *MaskParty
+		)
+		m.oldValue = func(ctx context.Context) (*MaskParty, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().MaskParty.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withMaskParty sets the old MaskParty of the mutation.
+func withMaskParty(node *MaskParty) maskpartyOption {
+	return func(m *MaskPartyMutation) {
+		m.oldValue = func(context.Context) (*MaskParty, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m MaskPartyMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m MaskPartyMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *MaskPartyMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *MaskPartyMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().MaskParty.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetMaskID sets the "mask_id" field.
+func (m *MaskPartyMutation) SetMaskID(u uuid.UUID) {
+	m.mask = &u
+}
+
+// MaskID returns the value of the "mask_id" field in the mutation.
+func (m *MaskPartyMutation) MaskID() (r uuid.UUID, exists bool) {
+	v := m.mask
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldMaskID returns the old "mask_id" field's value of the MaskParty entity.
+// If the MaskParty object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskPartyMutation) OldMaskID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldMaskID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldMaskID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldMaskID: %w", err)
+	}
+	return oldValue.MaskID, nil
+}
+
+// ResetMaskID resets all changes to the "mask_id" field.
+func (m *MaskPartyMutation) ResetMaskID() {
+	m.mask = nil
+}
+
+// SetNumberID sets the "number_id" field.
+func (m *MaskPartyMutation) SetNumberID(u uuid.UUID) {
+	m.virtual = &u
+}
+
+// NumberID returns the value of the "number_id" field in the mutation.
+func (m *MaskPartyMutation) NumberID() (r uuid.UUID, exists bool) {
+	v := m.virtual
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNumberID returns the old "number_id" field's value of the MaskParty entity.
+// If the MaskParty object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskPartyMutation) OldNumberID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNumberID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNumberID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNumberID: %w", err)
+	}
+	return oldValue.NumberID, nil
+}
+
+// ResetNumberID resets all changes to the "number_id" field.
+func (m *MaskPartyMutation) ResetNumberID() {
+	m.virtual = nil
+}
+
+// SetParty sets the "party" field.
+func (m *MaskPartyMutation) SetParty(s string) {
+	m.party = &s
+}
+
+// Party returns the value of the "party" field in the mutation.
+func (m *MaskPartyMutation) Party() (r string, exists bool) {
+	v := m.party
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldParty returns the old "party" field's value of the MaskParty entity.
+// If the MaskParty object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskPartyMutation) OldParty(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldParty is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldParty requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldParty: %w", err)
+	}
+	return oldValue.Party, nil
+}
+
+// ResetParty resets all changes to the "party" field.
+func (m *MaskPartyMutation) ResetParty() {
+	m.party = nil
+}
+
+// SetExtension sets the "extension" field.
+func (m *MaskPartyMutation) SetExtension(s string) {
+	m.extension = &s
+}
+
+// Extension returns the value of the "extension" field in the mutation.
+func (m *MaskPartyMutation) Extension() (r string, exists bool) {
+	v := m.extension
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExtension returns the old "extension" field's value of the MaskParty entity.
+// If the MaskParty object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskPartyMutation) OldExtension(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExtension is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExtension requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExtension: %w", err)
+	}
+	return oldValue.Extension, nil
+}
+
+// ClearExtension clears the value of the "extension" field.
+func (m *MaskPartyMutation) ClearExtension() {
+	m.extension = nil
+	m.clearedFields[maskparty.FieldExtension] = struct{}{}
+}
+
+// ExtensionCleared returns if the "extension" field was cleared in this mutation.
+func (m *MaskPartyMutation) ExtensionCleared() bool {
+	_, ok := m.clearedFields[maskparty.FieldExtension]
+	return ok
+}
+
+// ResetExtension resets all changes to the "extension" field.
+func (m *MaskPartyMutation) ResetExtension() {
+	m.extension = nil
+	delete(m.clearedFields, maskparty.FieldExtension)
+}
+
+// SetFreedAt sets the "freed_at" field.
+func (m *MaskPartyMutation) SetFreedAt(c clock.Micros) {
+	m.freed_at = &c
+	m.addfreed_at = nil
+}
+
+// FreedAt returns the value of the "freed_at" field in the mutation.
+func (m *MaskPartyMutation) FreedAt() (r clock.Micros, exists bool) {
+	v := m.freed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFreedAt returns the old "freed_at" field's value of the MaskParty entity.
+// If the MaskParty object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MaskPartyMutation) OldFreedAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFreedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFreedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFreedAt: %w", err)
+	}
+	return oldValue.FreedAt, nil
+}
+
+// AddFreedAt adds c to the "freed_at" field.
+func (m *MaskPartyMutation) AddFreedAt(c clock.Micros) {
+	if m.addfreed_at != nil {
+		*m.addfreed_at += c
+	} else {
+		m.addfreed_at = &c
+	}
+}
+
+// AddedFreedAt returns the value that was added to the "freed_at" field in this mutation.
+func (m *MaskPartyMutation) AddedFreedAt() (r clock.Micros, exists bool) {
+	v := m.addfreed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearFreedAt clears the value of the "freed_at" field.
+func (m *MaskPartyMutation) ClearFreedAt() {
+	m.freed_at = nil
+	m.addfreed_at = nil
+	m.clearedFields[maskparty.FieldFreedAt] = struct{}{}
+}
+
+// FreedAtCleared returns if the "freed_at" field was cleared in this mutation.
+func (m *MaskPartyMutation) FreedAtCleared() bool {
+	_, ok := m.clearedFields[maskparty.FieldFreedAt]
+	return ok
+}
+
+// ResetFreedAt resets all changes to the "freed_at" field.
+func (m *MaskPartyMutation) ResetFreedAt() {
+	m.freed_at = nil
+	m.addfreed_at = nil
+	delete(m.clearedFields, maskparty.FieldFreedAt)
+}
+
+// ClearMask clears the "mask" edge to the Mask entity.
+func (m *MaskPartyMutation) ClearMask() {
+	m.clearedmask = true
+	m.clearedFields[maskparty.FieldMaskID] = struct{}{}
+}
+
+// MaskCleared reports if the "mask" edge to the Mask entity was cleared.
+func (m *MaskPartyMutation) MaskCleared() bool {
+	return m.clearedmask
+}
+
+// MaskIDs returns the "mask" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// MaskID instead. It exists only for internal usage by the builders.
+func (m *MaskPartyMutation) MaskIDs() (ids []uuid.UUID) {
+	if id := m.mask; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetMask resets all changes to the "mask" edge.
+func (m *MaskPartyMutation) ResetMask() {
+	m.mask = nil
+	m.clearedmask = false
+}
+
+// SetVirtualID sets the "virtual" edge to the Number entity by id.
+func (m *MaskPartyMutation) SetVirtualID(id uuid.UUID) {
+	m.virtual = &id
+}
+
+// ClearVirtual clears the "virtual" edge to the Number entity.
+func (m *MaskPartyMutation) ClearVirtual() {
+	m.clearedvirtual = true
+	m.clearedFields[maskparty.FieldNumberID] = struct{}{}
+}
+
+// VirtualCleared reports if the "virtual" edge to the Number entity was cleared.
+func (m *MaskPartyMutation) VirtualCleared() bool {
+	return m.clearedvirtual
+}
+
+// VirtualID returns the "virtual" edge ID in the mutation.
+func (m *MaskPartyMutation) VirtualID() (id uuid.UUID, exists bool) {
+	if m.virtual != nil {
+		return *m.virtual, true
+	}
+	return
+}
+
+// VirtualIDs returns the "virtual" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// VirtualID instead. It exists only for internal usage by the builders.
+func (m *MaskPartyMutation) VirtualIDs() (ids []uuid.UUID) {
+	if id := m.virtual; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetVirtual resets all changes to the "virtual" edge.
+func (m *MaskPartyMutation) ResetVirtual() {
+	m.virtual = nil
+	m.clearedvirtual = false
+}
+
+// Where appends a list predicates to the MaskPartyMutation builder.
+func (m *MaskPartyMutation) Where(ps ...predicate.MaskParty) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the MaskPartyMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *MaskPartyMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.MaskParty, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *MaskPartyMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *MaskPartyMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (MaskParty).
+func (m *MaskPartyMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *MaskPartyMutation) Fields() []string {
+	fields := make([]string, 0, 5)
+	if m.mask != nil {
+		fields = append(fields, maskparty.FieldMaskID)
+	}
+	if m.virtual != nil {
+		fields = append(fields, maskparty.FieldNumberID)
+	}
+	if m.party != nil {
+		fields = append(fields, maskparty.FieldParty)
+	}
+	if m.extension != nil {
+		fields = append(fields, maskparty.FieldExtension)
+	}
+	if m.freed_at != nil {
+		fields = append(fields, maskparty.FieldFreedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *MaskPartyMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case maskparty.FieldMaskID:
+		return m.MaskID()
+	case maskparty.FieldNumberID:
+		return m.NumberID()
+	case maskparty.FieldParty:
+		return m.Party()
+	case maskparty.FieldExtension:
+		return m.Extension()
+	case maskparty.FieldFreedAt:
+		return m.FreedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *MaskPartyMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case maskparty.FieldMaskID:
+		return m.OldMaskID(ctx)
+	case maskparty.FieldNumberID:
+		return m.OldNumberID(ctx)
+	case maskparty.FieldParty:
+		return m.OldParty(ctx)
+	case maskparty.FieldExtension:
+		return m.OldExtension(ctx)
+	case maskparty.FieldFreedAt:
+		return m.OldFreedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown MaskParty field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MaskPartyMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case maskparty.FieldMaskID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetMaskID(v)
+		return nil
+	case maskparty.FieldNumberID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNumberID(v)
+		return nil
+	case maskparty.FieldParty:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetParty(v)
+		return nil
+	case maskparty.FieldExtension:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExtension(v)
+		return nil
+	case maskparty.FieldFreedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFreedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown MaskParty field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *MaskPartyMutation) AddedFields() []string {
+	var fields []string
+	if m.addfreed_at != nil {
+		fields = append(fields, maskparty.FieldFreedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *MaskPartyMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case maskparty.FieldFreedAt:
+		return m.AddedFreedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MaskPartyMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case maskparty.FieldFreedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddFreedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown MaskParty numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *MaskPartyMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(maskparty.FieldExtension) {
+		fields = append(fields, maskparty.FieldExtension)
+	}
+	if m.FieldCleared(maskparty.FieldFreedAt) {
+		fields = append(fields, maskparty.FieldFreedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *MaskPartyMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *MaskPartyMutation) ClearField(name string) error {
+	switch name {
+	case maskparty.FieldExtension:
+		m.ClearExtension()
+		return nil
+	case maskparty.FieldFreedAt:
+		m.ClearFreedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown MaskParty nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *MaskPartyMutation) ResetField(name string) error {
+	switch name {
+	case maskparty.FieldMaskID:
+		m.ResetMaskID()
+		return nil
+	case maskparty.FieldNumberID:
+		m.ResetNumberID()
+		return nil
+	case maskparty.FieldParty:
+		m.ResetParty()
+		return nil
+	case maskparty.FieldExtension:
+		m.ResetExtension()
+		return nil
+	case maskparty.FieldFreedAt:
+		m.ResetFreedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown MaskParty field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *MaskPartyMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.mask != nil {
+		edges = append(edges, maskparty.EdgeMask)
+	}
+	if m.virtual != nil {
+		edges = append(edges, maskparty.EdgeVirtual)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *MaskPartyMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case maskparty.EdgeMask:
+		if id := m.mask; id != nil {
+			return []ent.Value{*id}
+		}
+	case maskparty.EdgeVirtual:
+		if id := m.virtual; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *MaskPartyMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *MaskPartyMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *MaskPartyMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedmask {
+		edges = append(edges, maskparty.EdgeMask)
+	}
+	if m.clearedvirtual {
+		edges = append(edges, maskparty.EdgeVirtual)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *MaskPartyMutation) EdgeCleared(name string) bool {
+	switch name {
+	case maskparty.EdgeMask:
+		return m.clearedmask
+	case maskparty.EdgeVirtual:
+		return m.clearedvirtual
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *MaskPartyMutation) ClearEdge(name string) error {
+	switch name {
+	case maskparty.EdgeMask:
+		m.ClearMask()
+		return nil
+	case maskparty.EdgeVirtual:
+		m.ClearVirtual()
+		return nil
+	}
+	return fmt.Errorf("unknown MaskParty unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *MaskPartyMutation) ResetEdge(name string) error {
+	switch name {
+	case maskparty.EdgeMask:
+		m.ResetMask()
+		return nil
+	case maskparty.EdgeVirtual:
+		m.ResetVirtual()
+		return nil
+	}
+	return fmt.Errorf("unknown MaskParty edge %s", name)
+}
+
 // MessageMutation represents an operation that mutates the Message nodes in the graph.
 type MessageMutation struct {
 	config
@@ -8812,6 +13261,12 @@ type NumberMutation struct {
 	calls               map[uuid.UUID]struct{}
 	removedcalls        map[uuid.UUID]struct{}
 	clearedcalls        bool
+	masks               map[uuid.UUID]struct{}
+	removedmasks        map[uuid.UUID]struct{}
+	clearedmasks        bool
+	mask_parties        map[int]struct{}
+	removedmask_parties map[int]struct{}
+	clearedmask_parties bool
 	done                bool
 	oldValue            func(context.Context) (*Number, error)
 	predicates          []predicate.Number
@@ -9635,6 +14090,114 @@ func (m *NumberMutation) ResetCalls() {
 	m.removedcalls = nil
 }
 
+// AddMaskIDs adds the "masks" edge to the Mask entity by ids.
+func (m *NumberMutation) AddMaskIDs(ids ...uuid.UUID) {
+	if m.masks == nil {
+		m.masks = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		m.masks[ids[i]] = struct{}{}
+	}
+}
+
+// ClearMasks clears the "masks" edge to the Mask entity.
+func (m *NumberMutation) ClearMasks() {
+	m.clearedmasks = true
+}
+
+// MasksCleared reports if the "masks" edge to the Mask entity was cleared.
+func (m *NumberMutation) MasksCleared() bool {
+	return m.clearedmasks
+}
+
+// RemoveMaskIDs removes the "masks" edge to the Mask entity by IDs.
+func (m *NumberMutation) RemoveMaskIDs(ids ...uuid.UUID) {
+	if m.removedmasks == nil {
+		m.removedmasks = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		delete(m.masks, ids[i])
+		m.removedmasks[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedMasks returns the removed IDs of the "masks" edge to the Mask entity.
+func (m *NumberMutation) RemovedMasksIDs() (ids []uuid.UUID) {
+	for id := range m.removedmasks {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// MasksIDs returns the "masks" edge IDs in the mutation.
+func (m *NumberMutation) MasksIDs() (ids []uuid.UUID) {
+	for id := range m.masks {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetMasks resets all changes to the "masks" edge.
+func (m *NumberMutation) ResetMasks() {
+	m.masks = nil
+	m.clearedmasks = false
+	m.removedmasks = nil
+}
+
+// AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by ids.
+func (m *NumberMutation) AddMaskPartyIDs(ids ...int) {
+	if m.mask_parties == nil {
+		m.mask_parties = make(map[int]struct{})
+	}
+	for i := range ids {
+		m.mask_parties[ids[i]] = struct{}{}
+	}
+}
+
+// ClearMaskParties clears the "mask_parties" edge to the MaskParty entity.
+func (m *NumberMutation) ClearMaskParties() {
+	m.clearedmask_parties = true
+}
+
+// MaskPartiesCleared reports if the "mask_parties" edge to the MaskParty entity was cleared.
+func (m *NumberMutation) MaskPartiesCleared() bool {
+	return m.clearedmask_parties
+}
+
+// RemoveMaskPartyIDs removes the "mask_parties" edge to the MaskParty entity by IDs.
+func (m *NumberMutation) RemoveMaskPartyIDs(ids ...int) {
+	if m.removedmask_parties == nil {
+		m.removedmask_parties = make(map[int]struct{})
+	}
+	for i := range ids {
+		delete(m.mask_parties, ids[i])
+		m.removedmask_parties[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedMaskParties returns the removed IDs of the "mask_parties" edge to the MaskParty entity.
+func (m *NumberMutation) RemovedMaskPartiesIDs() (ids []int) {
+	for id := range m.removedmask_parties {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// MaskPartiesIDs returns the "mask_parties" edge IDs in the mutation.
+func (m *NumberMutation) MaskPartiesIDs() (ids []int) {
+	for id := range m.mask_parties {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetMaskParties resets all changes to the "mask_parties" edge.
+func (m *NumberMutation) ResetMaskParties() {
+	m.mask_parties = nil
+	m.clearedmask_parties = false
+	m.removedmask_parties = nil
+}
+
 // Where appends a list predicates to the NumberMutation builder.
 func (m *NumberMutation) Where(ps ...predicate.Number) {
 	m.predicates = append(m.predicates, ps...)
@@ -9997,7 +14560,7 @@ func (m *NumberMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *NumberMutation) AddedEdges() []string {
-	edges := make([]string, 0, 5)
+	edges := make([]string, 0, 7)
 	if m.account != nil {
 		edges = append(edges, number.EdgeAccount)
 	}
@@ -10012,6 +14575,12 @@ func (m *NumberMutation) AddedEdges() []string {
 	}
 	if m.calls != nil {
 		edges = append(edges, number.EdgeCalls)
+	}
+	if m.masks != nil {
+		edges = append(edges, number.EdgeMasks)
+	}
+	if m.mask_parties != nil {
+		edges = append(edges, number.EdgeMaskParties)
 	}
 	return edges
 }
@@ -10046,13 +14615,25 @@ func (m *NumberMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case number.EdgeMasks:
+		ids := make([]ent.Value, 0, len(m.masks))
+		for id := range m.masks {
+			ids = append(ids, id)
+		}
+		return ids
+	case number.EdgeMaskParties:
+		ids := make([]ent.Value, 0, len(m.mask_parties))
+		for id := range m.mask_parties {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *NumberMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 5)
+	edges := make([]string, 0, 7)
 	if m.removedgroups != nil {
 		edges = append(edges, number.EdgeGroups)
 	}
@@ -10061,6 +14642,12 @@ func (m *NumberMutation) RemovedEdges() []string {
 	}
 	if m.removedcalls != nil {
 		edges = append(edges, number.EdgeCalls)
+	}
+	if m.removedmasks != nil {
+		edges = append(edges, number.EdgeMasks)
+	}
+	if m.removedmask_parties != nil {
+		edges = append(edges, number.EdgeMaskParties)
 	}
 	return edges
 }
@@ -10087,13 +14674,25 @@ func (m *NumberMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case number.EdgeMasks:
+		ids := make([]ent.Value, 0, len(m.removedmasks))
+		for id := range m.removedmasks {
+			ids = append(ids, id)
+		}
+		return ids
+	case number.EdgeMaskParties:
+		ids := make([]ent.Value, 0, len(m.removedmask_parties))
+		for id := range m.removedmask_parties {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *NumberMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 5)
+	edges := make([]string, 0, 7)
 	if m.clearedaccount {
 		edges = append(edges, number.EdgeAccount)
 	}
@@ -10108,6 +14707,12 @@ func (m *NumberMutation) ClearedEdges() []string {
 	}
 	if m.clearedcalls {
 		edges = append(edges, number.EdgeCalls)
+	}
+	if m.clearedmasks {
+		edges = append(edges, number.EdgeMasks)
+	}
+	if m.clearedmask_parties {
+		edges = append(edges, number.EdgeMaskParties)
 	}
 	return edges
 }
@@ -10126,6 +14731,10 @@ func (m *NumberMutation) EdgeCleared(name string) bool {
 		return m.clearedapplications
 	case number.EdgeCalls:
 		return m.clearedcalls
+	case number.EdgeMasks:
+		return m.clearedmasks
+	case number.EdgeMaskParties:
+		return m.clearedmask_parties
 	}
 	return false
 }
@@ -10162,6 +14771,12 @@ func (m *NumberMutation) ResetEdge(name string) error {
 		return nil
 	case number.EdgeCalls:
 		m.ResetCalls()
+		return nil
+	case number.EdgeMasks:
+		m.ResetMasks()
+		return nil
+	case number.EdgeMaskParties:
+		m.ResetMaskParties()
 		return nil
 	}
 	return fmt.Errorf("unknown Number edge %s", name)
@@ -10780,6 +15395,928 @@ func (m *NumberGroupMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown NumberGroup edge %s", name)
+}
+
+// RecordingMutation represents an operation that mutates the Recording nodes in the graph.
+type RecordingMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *uuid.UUID
+	account_id    *uuid.UUID
+	status        *recording.Status
+	duration      *int
+	addduration   *int
+	size          *int64
+	addsize       *int64
+	node          *string
+	created_at    *clock.Micros
+	addcreated_at *clock.Micros
+	ready_at      *clock.Micros
+	addready_at   *clock.Micros
+	clearedFields map[string]struct{}
+	call          *uuid.UUID
+	clearedcall   bool
+	done          bool
+	oldValue      func(context.Context) (*Recording, error)
+	predicates    []predicate.Recording
+}
+
+var _ ent.Mutation = (*RecordingMutation)(nil)
+
+// recordingOption allows management of the mutation configuration using functional options.
+type recordingOption func(*RecordingMutation)
+
+// newRecordingMutation creates new mutation for the Recording entity.
+func newRecordingMutation(c config, op Op, opts ...recordingOption) *RecordingMutation {
+	m := &RecordingMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeRecording,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withRecordingID sets the ID field of the mutation.
+func withRecordingID(id uuid.UUID) recordingOption {
+	return func(m *RecordingMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Recording
+		)
+		m.oldValue = func(ctx context.Context) (*Recording, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Recording.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withRecording sets the old Recording of the mutation.
+func withRecording(node *Recording) recordingOption {
+	return func(m *RecordingMutation) {
+		m.oldValue = func(context.Context) (*Recording, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m RecordingMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m RecordingMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Recording entities.
+func (m *RecordingMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *RecordingMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *RecordingMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Recording.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *RecordingMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *RecordingMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *RecordingMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCallID sets the "call_id" field.
+func (m *RecordingMutation) SetCallID(u uuid.UUID) {
+	m.call = &u
+}
+
+// CallID returns the value of the "call_id" field in the mutation.
+func (m *RecordingMutation) CallID() (r uuid.UUID, exists bool) {
+	v := m.call
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCallID returns the old "call_id" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldCallID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCallID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCallID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCallID: %w", err)
+	}
+	return oldValue.CallID, nil
+}
+
+// ResetCallID resets all changes to the "call_id" field.
+func (m *RecordingMutation) ResetCallID() {
+	m.call = nil
+}
+
+// SetStatus sets the "status" field.
+func (m *RecordingMutation) SetStatus(r recording.Status) {
+	m.status = &r
+}
+
+// Status returns the value of the "status" field in the mutation.
+func (m *RecordingMutation) Status() (r recording.Status, exists bool) {
+	v := m.status
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStatus returns the old "status" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldStatus(ctx context.Context) (v recording.Status, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStatus is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStatus requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStatus: %w", err)
+	}
+	return oldValue.Status, nil
+}
+
+// ResetStatus resets all changes to the "status" field.
+func (m *RecordingMutation) ResetStatus() {
+	m.status = nil
+}
+
+// SetDuration sets the "duration" field.
+func (m *RecordingMutation) SetDuration(i int) {
+	m.duration = &i
+	m.addduration = nil
+}
+
+// Duration returns the value of the "duration" field in the mutation.
+func (m *RecordingMutation) Duration() (r int, exists bool) {
+	v := m.duration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDuration returns the old "duration" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldDuration(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDuration is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDuration requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDuration: %w", err)
+	}
+	return oldValue.Duration, nil
+}
+
+// AddDuration adds i to the "duration" field.
+func (m *RecordingMutation) AddDuration(i int) {
+	if m.addduration != nil {
+		*m.addduration += i
+	} else {
+		m.addduration = &i
+	}
+}
+
+// AddedDuration returns the value that was added to the "duration" field in this mutation.
+func (m *RecordingMutation) AddedDuration() (r int, exists bool) {
+	v := m.addduration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDuration resets all changes to the "duration" field.
+func (m *RecordingMutation) ResetDuration() {
+	m.duration = nil
+	m.addduration = nil
+}
+
+// SetSize sets the "size" field.
+func (m *RecordingMutation) SetSize(i int64) {
+	m.size = &i
+	m.addsize = nil
+}
+
+// Size returns the value of the "size" field in the mutation.
+func (m *RecordingMutation) Size() (r int64, exists bool) {
+	v := m.size
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSize returns the old "size" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldSize(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSize is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSize requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSize: %w", err)
+	}
+	return oldValue.Size, nil
+}
+
+// AddSize adds i to the "size" field.
+func (m *RecordingMutation) AddSize(i int64) {
+	if m.addsize != nil {
+		*m.addsize += i
+	} else {
+		m.addsize = &i
+	}
+}
+
+// AddedSize returns the value that was added to the "size" field in this mutation.
+func (m *RecordingMutation) AddedSize() (r int64, exists bool) {
+	v := m.addsize
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSize resets all changes to the "size" field.
+func (m *RecordingMutation) ResetSize() {
+	m.size = nil
+	m.addsize = nil
+}
+
+// SetNode sets the "node" field.
+func (m *RecordingMutation) SetNode(s string) {
+	m.node = &s
+}
+
+// Node returns the value of the "node" field in the mutation.
+func (m *RecordingMutation) Node() (r string, exists bool) {
+	v := m.node
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNode returns the old "node" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldNode(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNode is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNode requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNode: %w", err)
+	}
+	return oldValue.Node, nil
+}
+
+// ResetNode resets all changes to the "node" field.
+func (m *RecordingMutation) ResetNode() {
+	m.node = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *RecordingMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *RecordingMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *RecordingMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *RecordingMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *RecordingMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// SetReadyAt sets the "ready_at" field.
+func (m *RecordingMutation) SetReadyAt(c clock.Micros) {
+	m.ready_at = &c
+	m.addready_at = nil
+}
+
+// ReadyAt returns the value of the "ready_at" field in the mutation.
+func (m *RecordingMutation) ReadyAt() (r clock.Micros, exists bool) {
+	v := m.ready_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReadyAt returns the old "ready_at" field's value of the Recording entity.
+// If the Recording object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordingMutation) OldReadyAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReadyAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReadyAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReadyAt: %w", err)
+	}
+	return oldValue.ReadyAt, nil
+}
+
+// AddReadyAt adds c to the "ready_at" field.
+func (m *RecordingMutation) AddReadyAt(c clock.Micros) {
+	if m.addready_at != nil {
+		*m.addready_at += c
+	} else {
+		m.addready_at = &c
+	}
+}
+
+// AddedReadyAt returns the value that was added to the "ready_at" field in this mutation.
+func (m *RecordingMutation) AddedReadyAt() (r clock.Micros, exists bool) {
+	v := m.addready_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearReadyAt clears the value of the "ready_at" field.
+func (m *RecordingMutation) ClearReadyAt() {
+	m.ready_at = nil
+	m.addready_at = nil
+	m.clearedFields[recording.FieldReadyAt] = struct{}{}
+}
+
+// ReadyAtCleared returns if the "ready_at" field was cleared in this mutation.
+func (m *RecordingMutation) ReadyAtCleared() bool {
+	_, ok := m.clearedFields[recording.FieldReadyAt]
+	return ok
+}
+
+// ResetReadyAt resets all changes to the "ready_at" field.
+func (m *RecordingMutation) ResetReadyAt() {
+	m.ready_at = nil
+	m.addready_at = nil
+	delete(m.clearedFields, recording.FieldReadyAt)
+}
+
+// ClearCall clears the "call" edge to the Call entity.
+func (m *RecordingMutation) ClearCall() {
+	m.clearedcall = true
+	m.clearedFields[recording.FieldCallID] = struct{}{}
+}
+
+// CallCleared reports if the "call" edge to the Call entity was cleared.
+func (m *RecordingMutation) CallCleared() bool {
+	return m.clearedcall
+}
+
+// CallIDs returns the "call" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// CallID instead. It exists only for internal usage by the builders.
+func (m *RecordingMutation) CallIDs() (ids []uuid.UUID) {
+	if id := m.call; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetCall resets all changes to the "call" edge.
+func (m *RecordingMutation) ResetCall() {
+	m.call = nil
+	m.clearedcall = false
+}
+
+// Where appends a list predicates to the RecordingMutation builder.
+func (m *RecordingMutation) Where(ps ...predicate.Recording) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the RecordingMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *RecordingMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Recording, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *RecordingMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *RecordingMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Recording).
+func (m *RecordingMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *RecordingMutation) Fields() []string {
+	fields := make([]string, 0, 8)
+	if m.account_id != nil {
+		fields = append(fields, recording.FieldAccountID)
+	}
+	if m.call != nil {
+		fields = append(fields, recording.FieldCallID)
+	}
+	if m.status != nil {
+		fields = append(fields, recording.FieldStatus)
+	}
+	if m.duration != nil {
+		fields = append(fields, recording.FieldDuration)
+	}
+	if m.size != nil {
+		fields = append(fields, recording.FieldSize)
+	}
+	if m.node != nil {
+		fields = append(fields, recording.FieldNode)
+	}
+	if m.created_at != nil {
+		fields = append(fields, recording.FieldCreatedAt)
+	}
+	if m.ready_at != nil {
+		fields = append(fields, recording.FieldReadyAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *RecordingMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case recording.FieldAccountID:
+		return m.AccountID()
+	case recording.FieldCallID:
+		return m.CallID()
+	case recording.FieldStatus:
+		return m.Status()
+	case recording.FieldDuration:
+		return m.Duration()
+	case recording.FieldSize:
+		return m.Size()
+	case recording.FieldNode:
+		return m.Node()
+	case recording.FieldCreatedAt:
+		return m.CreatedAt()
+	case recording.FieldReadyAt:
+		return m.ReadyAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *RecordingMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case recording.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case recording.FieldCallID:
+		return m.OldCallID(ctx)
+	case recording.FieldStatus:
+		return m.OldStatus(ctx)
+	case recording.FieldDuration:
+		return m.OldDuration(ctx)
+	case recording.FieldSize:
+		return m.OldSize(ctx)
+	case recording.FieldNode:
+		return m.OldNode(ctx)
+	case recording.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case recording.FieldReadyAt:
+		return m.OldReadyAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Recording field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RecordingMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case recording.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case recording.FieldCallID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCallID(v)
+		return nil
+	case recording.FieldStatus:
+		v, ok := value.(recording.Status)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStatus(v)
+		return nil
+	case recording.FieldDuration:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDuration(v)
+		return nil
+	case recording.FieldSize:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSize(v)
+		return nil
+	case recording.FieldNode:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNode(v)
+		return nil
+	case recording.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case recording.FieldReadyAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReadyAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Recording field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *RecordingMutation) AddedFields() []string {
+	var fields []string
+	if m.addduration != nil {
+		fields = append(fields, recording.FieldDuration)
+	}
+	if m.addsize != nil {
+		fields = append(fields, recording.FieldSize)
+	}
+	if m.addcreated_at != nil {
+		fields = append(fields, recording.FieldCreatedAt)
+	}
+	if m.addready_at != nil {
+		fields = append(fields, recording.FieldReadyAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *RecordingMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case recording.FieldDuration:
+		return m.AddedDuration()
+	case recording.FieldSize:
+		return m.AddedSize()
+	case recording.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	case recording.FieldReadyAt:
+		return m.AddedReadyAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RecordingMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case recording.FieldDuration:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDuration(v)
+		return nil
+	case recording.FieldSize:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSize(v)
+		return nil
+	case recording.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	case recording.FieldReadyAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddReadyAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Recording numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *RecordingMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(recording.FieldReadyAt) {
+		fields = append(fields, recording.FieldReadyAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *RecordingMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *RecordingMutation) ClearField(name string) error {
+	switch name {
+	case recording.FieldReadyAt:
+		m.ClearReadyAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Recording nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *RecordingMutation) ResetField(name string) error {
+	switch name {
+	case recording.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case recording.FieldCallID:
+		m.ResetCallID()
+		return nil
+	case recording.FieldStatus:
+		m.ResetStatus()
+		return nil
+	case recording.FieldDuration:
+		m.ResetDuration()
+		return nil
+	case recording.FieldSize:
+		m.ResetSize()
+		return nil
+	case recording.FieldNode:
+		m.ResetNode()
+		return nil
+	case recording.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case recording.FieldReadyAt:
+		m.ResetReadyAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Recording field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *RecordingMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.call != nil {
+		edges = append(edges, recording.EdgeCall)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *RecordingMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case recording.EdgeCall:
+		if id := m.call; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *RecordingMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *RecordingMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *RecordingMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedcall {
+		edges = append(edges, recording.EdgeCall)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *RecordingMutation) EdgeCleared(name string) bool {
+	switch name {
+	case recording.EdgeCall:
+		return m.clearedcall
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *RecordingMutation) ClearEdge(name string) error {
+	switch name {
+	case recording.EdgeCall:
+		m.ClearCall()
+		return nil
+	}
+	return fmt.Errorf("unknown Recording unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *RecordingMutation) ResetEdge(name string) error {
+	switch name {
+	case recording.EdgeCall:
+		m.ResetCall()
+		return nil
+	}
+	return fmt.Errorf("unknown Recording edge %s", name)
 }
 
 // RetiredNumberMutation represents an operation that mutates the RetiredNumber nodes in the graph.
@@ -12718,6 +18255,8 @@ type SipNumberMutation struct {
 	id              *uuid.UUID
 	number          *string
 	password_sealed *[]byte
+	secure          *bool
+	alias           *string
 	created_at      *clock.Micros
 	addcreated_at   *clock.Micros
 	clearedFields   map[string]struct{}
@@ -12726,6 +18265,9 @@ type SipNumberMutation struct {
 	rings           map[int]struct{}
 	removedrings    map[int]struct{}
 	clearedrings    bool
+	contacts        map[uuid.UUID]struct{}
+	removedcontacts map[uuid.UUID]struct{}
+	clearedcontacts bool
 	done            bool
 	oldValue        func(context.Context) (*SipNumber, error)
 	predicates      []predicate.SipNumber
@@ -12943,6 +18485,78 @@ func (m *SipNumberMutation) ResetPasswordSealed() {
 	m.password_sealed = nil
 }
 
+// SetSecure sets the "secure" field.
+func (m *SipNumberMutation) SetSecure(b bool) {
+	m.secure = &b
+}
+
+// Secure returns the value of the "secure" field in the mutation.
+func (m *SipNumberMutation) Secure() (r bool, exists bool) {
+	v := m.secure
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSecure returns the old "secure" field's value of the SipNumber entity.
+// If the SipNumber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SipNumberMutation) OldSecure(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSecure is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSecure requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSecure: %w", err)
+	}
+	return oldValue.Secure, nil
+}
+
+// ResetSecure resets all changes to the "secure" field.
+func (m *SipNumberMutation) ResetSecure() {
+	m.secure = nil
+}
+
+// SetAlias sets the "alias" field.
+func (m *SipNumberMutation) SetAlias(s string) {
+	m.alias = &s
+}
+
+// Alias returns the value of the "alias" field in the mutation.
+func (m *SipNumberMutation) Alias() (r string, exists bool) {
+	v := m.alias
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAlias returns the old "alias" field's value of the SipNumber entity.
+// If the SipNumber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SipNumberMutation) OldAlias(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAlias is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAlias requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAlias: %w", err)
+	}
+	return oldValue.Alias, nil
+}
+
+// ResetAlias resets all changes to the "alias" field.
+func (m *SipNumberMutation) ResetAlias() {
+	m.alias = nil
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *SipNumberMutation) SetCreatedAt(c clock.Micros) {
 	m.created_at = &c
@@ -13080,6 +18694,60 @@ func (m *SipNumberMutation) ResetRings() {
 	m.removedrings = nil
 }
 
+// AddContactIDs adds the "contacts" edge to the Contact entity by ids.
+func (m *SipNumberMutation) AddContactIDs(ids ...uuid.UUID) {
+	if m.contacts == nil {
+		m.contacts = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		m.contacts[ids[i]] = struct{}{}
+	}
+}
+
+// ClearContacts clears the "contacts" edge to the Contact entity.
+func (m *SipNumberMutation) ClearContacts() {
+	m.clearedcontacts = true
+}
+
+// ContactsCleared reports if the "contacts" edge to the Contact entity was cleared.
+func (m *SipNumberMutation) ContactsCleared() bool {
+	return m.clearedcontacts
+}
+
+// RemoveContactIDs removes the "contacts" edge to the Contact entity by IDs.
+func (m *SipNumberMutation) RemoveContactIDs(ids ...uuid.UUID) {
+	if m.removedcontacts == nil {
+		m.removedcontacts = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		delete(m.contacts, ids[i])
+		m.removedcontacts[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedContacts returns the removed IDs of the "contacts" edge to the Contact entity.
+func (m *SipNumberMutation) RemovedContactsIDs() (ids []uuid.UUID) {
+	for id := range m.removedcontacts {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ContactsIDs returns the "contacts" edge IDs in the mutation.
+func (m *SipNumberMutation) ContactsIDs() (ids []uuid.UUID) {
+	for id := range m.contacts {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetContacts resets all changes to the "contacts" edge.
+func (m *SipNumberMutation) ResetContacts() {
+	m.contacts = nil
+	m.clearedcontacts = false
+	m.removedcontacts = nil
+}
+
 // Where appends a list predicates to the SipNumberMutation builder.
 func (m *SipNumberMutation) Where(ps ...predicate.SipNumber) {
 	m.predicates = append(m.predicates, ps...)
@@ -13114,7 +18782,7 @@ func (m *SipNumberMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *SipNumberMutation) Fields() []string {
-	fields := make([]string, 0, 4)
+	fields := make([]string, 0, 6)
 	if m.account != nil {
 		fields = append(fields, sipnumber.FieldAccountID)
 	}
@@ -13123,6 +18791,12 @@ func (m *SipNumberMutation) Fields() []string {
 	}
 	if m.password_sealed != nil {
 		fields = append(fields, sipnumber.FieldPasswordSealed)
+	}
+	if m.secure != nil {
+		fields = append(fields, sipnumber.FieldSecure)
+	}
+	if m.alias != nil {
+		fields = append(fields, sipnumber.FieldAlias)
 	}
 	if m.created_at != nil {
 		fields = append(fields, sipnumber.FieldCreatedAt)
@@ -13141,6 +18815,10 @@ func (m *SipNumberMutation) Field(name string) (ent.Value, bool) {
 		return m.Number()
 	case sipnumber.FieldPasswordSealed:
 		return m.PasswordSealed()
+	case sipnumber.FieldSecure:
+		return m.Secure()
+	case sipnumber.FieldAlias:
+		return m.Alias()
 	case sipnumber.FieldCreatedAt:
 		return m.CreatedAt()
 	}
@@ -13158,6 +18836,10 @@ func (m *SipNumberMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldNumber(ctx)
 	case sipnumber.FieldPasswordSealed:
 		return m.OldPasswordSealed(ctx)
+	case sipnumber.FieldSecure:
+		return m.OldSecure(ctx)
+	case sipnumber.FieldAlias:
+		return m.OldAlias(ctx)
 	case sipnumber.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
 	}
@@ -13189,6 +18871,20 @@ func (m *SipNumberMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetPasswordSealed(v)
+		return nil
+	case sipnumber.FieldSecure:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSecure(v)
+		return nil
+	case sipnumber.FieldAlias:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAlias(v)
 		return nil
 	case sipnumber.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
@@ -13270,6 +18966,12 @@ func (m *SipNumberMutation) ResetField(name string) error {
 	case sipnumber.FieldPasswordSealed:
 		m.ResetPasswordSealed()
 		return nil
+	case sipnumber.FieldSecure:
+		m.ResetSecure()
+		return nil
+	case sipnumber.FieldAlias:
+		m.ResetAlias()
+		return nil
 	case sipnumber.FieldCreatedAt:
 		m.ResetCreatedAt()
 		return nil
@@ -13279,12 +18981,15 @@ func (m *SipNumberMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *SipNumberMutation) AddedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.account != nil {
 		edges = append(edges, sipnumber.EdgeAccount)
 	}
 	if m.rings != nil {
 		edges = append(edges, sipnumber.EdgeRings)
+	}
+	if m.contacts != nil {
+		edges = append(edges, sipnumber.EdgeContacts)
 	}
 	return edges
 }
@@ -13303,15 +19008,24 @@ func (m *SipNumberMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case sipnumber.EdgeContacts:
+		ids := make([]ent.Value, 0, len(m.contacts))
+		for id := range m.contacts {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *SipNumberMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.removedrings != nil {
 		edges = append(edges, sipnumber.EdgeRings)
+	}
+	if m.removedcontacts != nil {
+		edges = append(edges, sipnumber.EdgeContacts)
 	}
 	return edges
 }
@@ -13326,18 +19040,27 @@ func (m *SipNumberMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case sipnumber.EdgeContacts:
+		ids := make([]ent.Value, 0, len(m.removedcontacts))
+		for id := range m.removedcontacts {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *SipNumberMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.clearedaccount {
 		edges = append(edges, sipnumber.EdgeAccount)
 	}
 	if m.clearedrings {
 		edges = append(edges, sipnumber.EdgeRings)
+	}
+	if m.clearedcontacts {
+		edges = append(edges, sipnumber.EdgeContacts)
 	}
 	return edges
 }
@@ -13350,6 +19073,8 @@ func (m *SipNumberMutation) EdgeCleared(name string) bool {
 		return m.clearedaccount
 	case sipnumber.EdgeRings:
 		return m.clearedrings
+	case sipnumber.EdgeContacts:
+		return m.clearedcontacts
 	}
 	return false
 }
@@ -13375,6 +19100,1587 @@ func (m *SipNumberMutation) ResetEdge(name string) error {
 	case sipnumber.EdgeRings:
 		m.ResetRings()
 		return nil
+	case sipnumber.EdgeContacts:
+		m.ResetContacts()
+		return nil
 	}
 	return fmt.Errorf("unknown SipNumber edge %s", name)
+}
+
+// SpentSignatureMutation represents an operation that mutates the SpentSignature nodes in the graph.
+type SpentSignatureMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *string
+	created_at    *clock.Micros
+	addcreated_at *clock.Micros
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*SpentSignature, error)
+	predicates    []predicate.SpentSignature
+}
+
+var _ ent.Mutation = (*SpentSignatureMutation)(nil)
+
+// spentsignatureOption allows management of the mutation configuration using functional options.
+type spentsignatureOption func(*SpentSignatureMutation)
+
+// newSpentSignatureMutation creates new mutation for the SpentSignature entity.
+func newSpentSignatureMutation(c config, op Op, opts ...spentsignatureOption) *SpentSignatureMutation {
+	m := &SpentSignatureMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeSpentSignature,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withSpentSignatureID sets the ID field of the mutation.
+func withSpentSignatureID(id string) spentsignatureOption {
+	return func(m *SpentSignatureMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *SpentSignature
+		)
+		m.oldValue = func(ctx context.Context) (*SpentSignature, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().SpentSignature.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withSpentSignature sets the old SpentSignature of the mutation.
+func withSpentSignature(node *SpentSignature) spentsignatureOption {
+	return func(m *SpentSignatureMutation) {
+		m.oldValue = func(context.Context) (*SpentSignature, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m SpentSignatureMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m SpentSignatureMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of SpentSignature entities.
+func (m *SpentSignatureMutation) SetID(id string) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *SpentSignatureMutation) ID() (id string, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *SpentSignatureMutation) IDs(ctx context.Context) ([]string, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []string{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().SpentSignature.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *SpentSignatureMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *SpentSignatureMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the SpentSignature entity.
+// If the SpentSignature object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SpentSignatureMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *SpentSignatureMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *SpentSignatureMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *SpentSignatureMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// Where appends a list predicates to the SpentSignatureMutation builder.
+func (m *SpentSignatureMutation) Where(ps ...predicate.SpentSignature) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the SpentSignatureMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *SpentSignatureMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.SpentSignature, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *SpentSignatureMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *SpentSignatureMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (SpentSignature).
+func (m *SpentSignatureMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *SpentSignatureMutation) Fields() []string {
+	fields := make([]string, 0, 1)
+	if m.created_at != nil {
+		fields = append(fields, spentsignature.FieldCreatedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *SpentSignatureMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case spentsignature.FieldCreatedAt:
+		return m.CreatedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *SpentSignatureMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case spentsignature.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown SpentSignature field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SpentSignatureMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case spentsignature.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SpentSignature field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *SpentSignatureMutation) AddedFields() []string {
+	var fields []string
+	if m.addcreated_at != nil {
+		fields = append(fields, spentsignature.FieldCreatedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *SpentSignatureMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case spentsignature.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SpentSignatureMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case spentsignature.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown SpentSignature numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *SpentSignatureMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *SpentSignatureMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *SpentSignatureMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown SpentSignature nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *SpentSignatureMutation) ResetField(name string) error {
+	switch name {
+	case spentsignature.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown SpentSignature field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *SpentSignatureMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *SpentSignatureMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *SpentSignatureMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *SpentSignatureMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *SpentSignatureMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *SpentSignatureMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *SpentSignatureMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown SpentSignature unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *SpentSignatureMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown SpentSignature edge %s", name)
+}
+
+// TrunkMutation represents an operation that mutates the Trunk nodes in the graph.
+type TrunkMutation struct {
+	config
+	op              Op
+	typ             string
+	id              *uuid.UUID
+	name            *string
+	address         *string
+	transport       *trunk.Transport
+	username        *string
+	password_sealed *[]byte
+	register        *bool
+	prefixes        *[]string
+	appendprefixes  []string
+	sources         *[]string
+	appendsources   []string
+	caller_id       *trunk.CallerID
+	fixed_caller    *string
+	concurrency     *int
+	addconcurrency  *int
+	per_minute      *int
+	addper_minute   *int
+	disabled        *bool
+	created_at      *clock.Micros
+	addcreated_at   *clock.Micros
+	clearedFields   map[string]struct{}
+	done            bool
+	oldValue        func(context.Context) (*Trunk, error)
+	predicates      []predicate.Trunk
+}
+
+var _ ent.Mutation = (*TrunkMutation)(nil)
+
+// trunkOption allows management of the mutation configuration using functional options.
+type trunkOption func(*TrunkMutation)
+
+// newTrunkMutation creates new mutation for the Trunk entity.
+func newTrunkMutation(c config, op Op, opts ...trunkOption) *TrunkMutation {
+	m := &TrunkMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeTrunk,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withTrunkID sets the ID field of the mutation.
+func withTrunkID(id uuid.UUID) trunkOption {
+	return func(m *TrunkMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Trunk
+		)
+		m.oldValue = func(ctx context.Context) (*Trunk, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Trunk.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withTrunk sets the old Trunk of the mutation.
+func withTrunk(node *Trunk) trunkOption {
+	return func(m *TrunkMutation) {
+		m.oldValue = func(context.Context) (*Trunk, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m TrunkMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m TrunkMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Trunk entities.
+func (m *TrunkMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *TrunkMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *TrunkMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Trunk.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetName sets the "name" field.
+func (m *TrunkMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *TrunkMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *TrunkMutation) ResetName() {
+	m.name = nil
+}
+
+// SetAddress sets the "address" field.
+func (m *TrunkMutation) SetAddress(s string) {
+	m.address = &s
+}
+
+// Address returns the value of the "address" field in the mutation.
+func (m *TrunkMutation) Address() (r string, exists bool) {
+	v := m.address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAddress returns the old "address" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAddress: %w", err)
+	}
+	return oldValue.Address, nil
+}
+
+// ResetAddress resets all changes to the "address" field.
+func (m *TrunkMutation) ResetAddress() {
+	m.address = nil
+}
+
+// SetTransport sets the "transport" field.
+func (m *TrunkMutation) SetTransport(t trunk.Transport) {
+	m.transport = &t
+}
+
+// Transport returns the value of the "transport" field in the mutation.
+func (m *TrunkMutation) Transport() (r trunk.Transport, exists bool) {
+	v := m.transport
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTransport returns the old "transport" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldTransport(ctx context.Context) (v trunk.Transport, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTransport is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTransport requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTransport: %w", err)
+	}
+	return oldValue.Transport, nil
+}
+
+// ResetTransport resets all changes to the "transport" field.
+func (m *TrunkMutation) ResetTransport() {
+	m.transport = nil
+}
+
+// SetUsername sets the "username" field.
+func (m *TrunkMutation) SetUsername(s string) {
+	m.username = &s
+}
+
+// Username returns the value of the "username" field in the mutation.
+func (m *TrunkMutation) Username() (r string, exists bool) {
+	v := m.username
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUsername returns the old "username" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldUsername(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUsername is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUsername requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUsername: %w", err)
+	}
+	return oldValue.Username, nil
+}
+
+// ResetUsername resets all changes to the "username" field.
+func (m *TrunkMutation) ResetUsername() {
+	m.username = nil
+}
+
+// SetPasswordSealed sets the "password_sealed" field.
+func (m *TrunkMutation) SetPasswordSealed(b []byte) {
+	m.password_sealed = &b
+}
+
+// PasswordSealed returns the value of the "password_sealed" field in the mutation.
+func (m *TrunkMutation) PasswordSealed() (r []byte, exists bool) {
+	v := m.password_sealed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPasswordSealed returns the old "password_sealed" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldPasswordSealed(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPasswordSealed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPasswordSealed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPasswordSealed: %w", err)
+	}
+	return oldValue.PasswordSealed, nil
+}
+
+// ClearPasswordSealed clears the value of the "password_sealed" field.
+func (m *TrunkMutation) ClearPasswordSealed() {
+	m.password_sealed = nil
+	m.clearedFields[trunk.FieldPasswordSealed] = struct{}{}
+}
+
+// PasswordSealedCleared returns if the "password_sealed" field was cleared in this mutation.
+func (m *TrunkMutation) PasswordSealedCleared() bool {
+	_, ok := m.clearedFields[trunk.FieldPasswordSealed]
+	return ok
+}
+
+// ResetPasswordSealed resets all changes to the "password_sealed" field.
+func (m *TrunkMutation) ResetPasswordSealed() {
+	m.password_sealed = nil
+	delete(m.clearedFields, trunk.FieldPasswordSealed)
+}
+
+// SetRegister sets the "register" field.
+func (m *TrunkMutation) SetRegister(b bool) {
+	m.register = &b
+}
+
+// Register returns the value of the "register" field in the mutation.
+func (m *TrunkMutation) Register() (r bool, exists bool) {
+	v := m.register
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRegister returns the old "register" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldRegister(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRegister is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRegister requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRegister: %w", err)
+	}
+	return oldValue.Register, nil
+}
+
+// ResetRegister resets all changes to the "register" field.
+func (m *TrunkMutation) ResetRegister() {
+	m.register = nil
+}
+
+// SetPrefixes sets the "prefixes" field.
+func (m *TrunkMutation) SetPrefixes(s []string) {
+	m.prefixes = &s
+	m.appendprefixes = nil
+}
+
+// Prefixes returns the value of the "prefixes" field in the mutation.
+func (m *TrunkMutation) Prefixes() (r []string, exists bool) {
+	v := m.prefixes
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPrefixes returns the old "prefixes" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldPrefixes(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPrefixes is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPrefixes requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPrefixes: %w", err)
+	}
+	return oldValue.Prefixes, nil
+}
+
+// AppendPrefixes adds s to the "prefixes" field.
+func (m *TrunkMutation) AppendPrefixes(s []string) {
+	m.appendprefixes = append(m.appendprefixes, s...)
+}
+
+// AppendedPrefixes returns the list of values that were appended to the "prefixes" field in this mutation.
+func (m *TrunkMutation) AppendedPrefixes() ([]string, bool) {
+	if len(m.appendprefixes) == 0 {
+		return nil, false
+	}
+	return m.appendprefixes, true
+}
+
+// ResetPrefixes resets all changes to the "prefixes" field.
+func (m *TrunkMutation) ResetPrefixes() {
+	m.prefixes = nil
+	m.appendprefixes = nil
+}
+
+// SetSources sets the "sources" field.
+func (m *TrunkMutation) SetSources(s []string) {
+	m.sources = &s
+	m.appendsources = nil
+}
+
+// Sources returns the value of the "sources" field in the mutation.
+func (m *TrunkMutation) Sources() (r []string, exists bool) {
+	v := m.sources
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSources returns the old "sources" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldSources(ctx context.Context) (v []string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSources is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSources requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSources: %w", err)
+	}
+	return oldValue.Sources, nil
+}
+
+// AppendSources adds s to the "sources" field.
+func (m *TrunkMutation) AppendSources(s []string) {
+	m.appendsources = append(m.appendsources, s...)
+}
+
+// AppendedSources returns the list of values that were appended to the "sources" field in this mutation.
+func (m *TrunkMutation) AppendedSources() ([]string, bool) {
+	if len(m.appendsources) == 0 {
+		return nil, false
+	}
+	return m.appendsources, true
+}
+
+// ClearSources clears the value of the "sources" field.
+func (m *TrunkMutation) ClearSources() {
+	m.sources = nil
+	m.appendsources = nil
+	m.clearedFields[trunk.FieldSources] = struct{}{}
+}
+
+// SourcesCleared returns if the "sources" field was cleared in this mutation.
+func (m *TrunkMutation) SourcesCleared() bool {
+	_, ok := m.clearedFields[trunk.FieldSources]
+	return ok
+}
+
+// ResetSources resets all changes to the "sources" field.
+func (m *TrunkMutation) ResetSources() {
+	m.sources = nil
+	m.appendsources = nil
+	delete(m.clearedFields, trunk.FieldSources)
+}
+
+// SetCallerID sets the "caller_id" field.
+func (m *TrunkMutation) SetCallerID(ti trunk.CallerID) {
+	m.caller_id = &ti
+}
+
+// CallerID returns the value of the "caller_id" field in the mutation.
+func (m *TrunkMutation) CallerID() (r trunk.CallerID, exists bool) {
+	v := m.caller_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCallerID returns the old "caller_id" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldCallerID(ctx context.Context) (v trunk.CallerID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCallerID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCallerID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCallerID: %w", err)
+	}
+	return oldValue.CallerID, nil
+}
+
+// ResetCallerID resets all changes to the "caller_id" field.
+func (m *TrunkMutation) ResetCallerID() {
+	m.caller_id = nil
+}
+
+// SetFixedCaller sets the "fixed_caller" field.
+func (m *TrunkMutation) SetFixedCaller(s string) {
+	m.fixed_caller = &s
+}
+
+// FixedCaller returns the value of the "fixed_caller" field in the mutation.
+func (m *TrunkMutation) FixedCaller() (r string, exists bool) {
+	v := m.fixed_caller
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFixedCaller returns the old "fixed_caller" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldFixedCaller(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFixedCaller is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFixedCaller requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFixedCaller: %w", err)
+	}
+	return oldValue.FixedCaller, nil
+}
+
+// ResetFixedCaller resets all changes to the "fixed_caller" field.
+func (m *TrunkMutation) ResetFixedCaller() {
+	m.fixed_caller = nil
+}
+
+// SetConcurrency sets the "concurrency" field.
+func (m *TrunkMutation) SetConcurrency(i int) {
+	m.concurrency = &i
+	m.addconcurrency = nil
+}
+
+// Concurrency returns the value of the "concurrency" field in the mutation.
+func (m *TrunkMutation) Concurrency() (r int, exists bool) {
+	v := m.concurrency
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldConcurrency returns the old "concurrency" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldConcurrency(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldConcurrency is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldConcurrency requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldConcurrency: %w", err)
+	}
+	return oldValue.Concurrency, nil
+}
+
+// AddConcurrency adds i to the "concurrency" field.
+func (m *TrunkMutation) AddConcurrency(i int) {
+	if m.addconcurrency != nil {
+		*m.addconcurrency += i
+	} else {
+		m.addconcurrency = &i
+	}
+}
+
+// AddedConcurrency returns the value that was added to the "concurrency" field in this mutation.
+func (m *TrunkMutation) AddedConcurrency() (r int, exists bool) {
+	v := m.addconcurrency
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetConcurrency resets all changes to the "concurrency" field.
+func (m *TrunkMutation) ResetConcurrency() {
+	m.concurrency = nil
+	m.addconcurrency = nil
+}
+
+// SetPerMinute sets the "per_minute" field.
+func (m *TrunkMutation) SetPerMinute(i int) {
+	m.per_minute = &i
+	m.addper_minute = nil
+}
+
+// PerMinute returns the value of the "per_minute" field in the mutation.
+func (m *TrunkMutation) PerMinute() (r int, exists bool) {
+	v := m.per_minute
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPerMinute returns the old "per_minute" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldPerMinute(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPerMinute is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPerMinute requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPerMinute: %w", err)
+	}
+	return oldValue.PerMinute, nil
+}
+
+// AddPerMinute adds i to the "per_minute" field.
+func (m *TrunkMutation) AddPerMinute(i int) {
+	if m.addper_minute != nil {
+		*m.addper_minute += i
+	} else {
+		m.addper_minute = &i
+	}
+}
+
+// AddedPerMinute returns the value that was added to the "per_minute" field in this mutation.
+func (m *TrunkMutation) AddedPerMinute() (r int, exists bool) {
+	v := m.addper_minute
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetPerMinute resets all changes to the "per_minute" field.
+func (m *TrunkMutation) ResetPerMinute() {
+	m.per_minute = nil
+	m.addper_minute = nil
+}
+
+// SetDisabled sets the "disabled" field.
+func (m *TrunkMutation) SetDisabled(b bool) {
+	m.disabled = &b
+}
+
+// Disabled returns the value of the "disabled" field in the mutation.
+func (m *TrunkMutation) Disabled() (r bool, exists bool) {
+	v := m.disabled
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDisabled returns the old "disabled" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldDisabled(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDisabled is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDisabled requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDisabled: %w", err)
+	}
+	return oldValue.Disabled, nil
+}
+
+// ResetDisabled resets all changes to the "disabled" field.
+func (m *TrunkMutation) ResetDisabled() {
+	m.disabled = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *TrunkMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *TrunkMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Trunk entity.
+// If the Trunk object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *TrunkMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *TrunkMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *TrunkMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *TrunkMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// Where appends a list predicates to the TrunkMutation builder.
+func (m *TrunkMutation) Where(ps ...predicate.Trunk) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the TrunkMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *TrunkMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Trunk, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *TrunkMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *TrunkMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Trunk).
+func (m *TrunkMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *TrunkMutation) Fields() []string {
+	fields := make([]string, 0, 14)
+	if m.name != nil {
+		fields = append(fields, trunk.FieldName)
+	}
+	if m.address != nil {
+		fields = append(fields, trunk.FieldAddress)
+	}
+	if m.transport != nil {
+		fields = append(fields, trunk.FieldTransport)
+	}
+	if m.username != nil {
+		fields = append(fields, trunk.FieldUsername)
+	}
+	if m.password_sealed != nil {
+		fields = append(fields, trunk.FieldPasswordSealed)
+	}
+	if m.register != nil {
+		fields = append(fields, trunk.FieldRegister)
+	}
+	if m.prefixes != nil {
+		fields = append(fields, trunk.FieldPrefixes)
+	}
+	if m.sources != nil {
+		fields = append(fields, trunk.FieldSources)
+	}
+	if m.caller_id != nil {
+		fields = append(fields, trunk.FieldCallerID)
+	}
+	if m.fixed_caller != nil {
+		fields = append(fields, trunk.FieldFixedCaller)
+	}
+	if m.concurrency != nil {
+		fields = append(fields, trunk.FieldConcurrency)
+	}
+	if m.per_minute != nil {
+		fields = append(fields, trunk.FieldPerMinute)
+	}
+	if m.disabled != nil {
+		fields = append(fields, trunk.FieldDisabled)
+	}
+	if m.created_at != nil {
+		fields = append(fields, trunk.FieldCreatedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *TrunkMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case trunk.FieldName:
+		return m.Name()
+	case trunk.FieldAddress:
+		return m.Address()
+	case trunk.FieldTransport:
+		return m.Transport()
+	case trunk.FieldUsername:
+		return m.Username()
+	case trunk.FieldPasswordSealed:
+		return m.PasswordSealed()
+	case trunk.FieldRegister:
+		return m.Register()
+	case trunk.FieldPrefixes:
+		return m.Prefixes()
+	case trunk.FieldSources:
+		return m.Sources()
+	case trunk.FieldCallerID:
+		return m.CallerID()
+	case trunk.FieldFixedCaller:
+		return m.FixedCaller()
+	case trunk.FieldConcurrency:
+		return m.Concurrency()
+	case trunk.FieldPerMinute:
+		return m.PerMinute()
+	case trunk.FieldDisabled:
+		return m.Disabled()
+	case trunk.FieldCreatedAt:
+		return m.CreatedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *TrunkMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case trunk.FieldName:
+		return m.OldName(ctx)
+	case trunk.FieldAddress:
+		return m.OldAddress(ctx)
+	case trunk.FieldTransport:
+		return m.OldTransport(ctx)
+	case trunk.FieldUsername:
+		return m.OldUsername(ctx)
+	case trunk.FieldPasswordSealed:
+		return m.OldPasswordSealed(ctx)
+	case trunk.FieldRegister:
+		return m.OldRegister(ctx)
+	case trunk.FieldPrefixes:
+		return m.OldPrefixes(ctx)
+	case trunk.FieldSources:
+		return m.OldSources(ctx)
+	case trunk.FieldCallerID:
+		return m.OldCallerID(ctx)
+	case trunk.FieldFixedCaller:
+		return m.OldFixedCaller(ctx)
+	case trunk.FieldConcurrency:
+		return m.OldConcurrency(ctx)
+	case trunk.FieldPerMinute:
+		return m.OldPerMinute(ctx)
+	case trunk.FieldDisabled:
+		return m.OldDisabled(ctx)
+	case trunk.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Trunk field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TrunkMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case trunk.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case trunk.FieldAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAddress(v)
+		return nil
+	case trunk.FieldTransport:
+		v, ok := value.(trunk.Transport)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTransport(v)
+		return nil
+	case trunk.FieldUsername:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUsername(v)
+		return nil
+	case trunk.FieldPasswordSealed:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPasswordSealed(v)
+		return nil
+	case trunk.FieldRegister:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRegister(v)
+		return nil
+	case trunk.FieldPrefixes:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPrefixes(v)
+		return nil
+	case trunk.FieldSources:
+		v, ok := value.([]string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSources(v)
+		return nil
+	case trunk.FieldCallerID:
+		v, ok := value.(trunk.CallerID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCallerID(v)
+		return nil
+	case trunk.FieldFixedCaller:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFixedCaller(v)
+		return nil
+	case trunk.FieldConcurrency:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetConcurrency(v)
+		return nil
+	case trunk.FieldPerMinute:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPerMinute(v)
+		return nil
+	case trunk.FieldDisabled:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDisabled(v)
+		return nil
+	case trunk.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Trunk field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *TrunkMutation) AddedFields() []string {
+	var fields []string
+	if m.addconcurrency != nil {
+		fields = append(fields, trunk.FieldConcurrency)
+	}
+	if m.addper_minute != nil {
+		fields = append(fields, trunk.FieldPerMinute)
+	}
+	if m.addcreated_at != nil {
+		fields = append(fields, trunk.FieldCreatedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *TrunkMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case trunk.FieldConcurrency:
+		return m.AddedConcurrency()
+	case trunk.FieldPerMinute:
+		return m.AddedPerMinute()
+	case trunk.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *TrunkMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case trunk.FieldConcurrency:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddConcurrency(v)
+		return nil
+	case trunk.FieldPerMinute:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddPerMinute(v)
+		return nil
+	case trunk.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Trunk numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *TrunkMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(trunk.FieldPasswordSealed) {
+		fields = append(fields, trunk.FieldPasswordSealed)
+	}
+	if m.FieldCleared(trunk.FieldSources) {
+		fields = append(fields, trunk.FieldSources)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *TrunkMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *TrunkMutation) ClearField(name string) error {
+	switch name {
+	case trunk.FieldPasswordSealed:
+		m.ClearPasswordSealed()
+		return nil
+	case trunk.FieldSources:
+		m.ClearSources()
+		return nil
+	}
+	return fmt.Errorf("unknown Trunk nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *TrunkMutation) ResetField(name string) error {
+	switch name {
+	case trunk.FieldName:
+		m.ResetName()
+		return nil
+	case trunk.FieldAddress:
+		m.ResetAddress()
+		return nil
+	case trunk.FieldTransport:
+		m.ResetTransport()
+		return nil
+	case trunk.FieldUsername:
+		m.ResetUsername()
+		return nil
+	case trunk.FieldPasswordSealed:
+		m.ResetPasswordSealed()
+		return nil
+	case trunk.FieldRegister:
+		m.ResetRegister()
+		return nil
+	case trunk.FieldPrefixes:
+		m.ResetPrefixes()
+		return nil
+	case trunk.FieldSources:
+		m.ResetSources()
+		return nil
+	case trunk.FieldCallerID:
+		m.ResetCallerID()
+		return nil
+	case trunk.FieldFixedCaller:
+		m.ResetFixedCaller()
+		return nil
+	case trunk.FieldConcurrency:
+		m.ResetConcurrency()
+		return nil
+	case trunk.FieldPerMinute:
+		m.ResetPerMinute()
+		return nil
+	case trunk.FieldDisabled:
+		m.ResetDisabled()
+		return nil
+	case trunk.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Trunk field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *TrunkMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *TrunkMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *TrunkMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *TrunkMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *TrunkMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *TrunkMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *TrunkMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Trunk unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *TrunkMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Trunk edge %s", name)
 }

@@ -62,9 +62,13 @@ type NumberEdges struct {
 	Applications []*Application `json:"applications,omitempty"`
 	// Calls holds the value of the calls edge.
 	Calls []*Call `json:"calls,omitempty"`
+	// Masks holds the value of the masks edge.
+	Masks []*Mask `json:"masks,omitempty"`
+	// MaskParties holds the value of the mask_parties edge.
+	MaskParties []*MaskParty `json:"mask_parties,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [5]bool
+	loadedTypes [7]bool
 }
 
 // AccountOrErr returns the Account value or an error if the edge
@@ -114,6 +118,24 @@ func (e NumberEdges) CallsOrErr() ([]*Call, error) {
 		return e.Calls, nil
 	}
 	return nil, &NotLoadedError{edge: "calls"}
+}
+
+// MasksOrErr returns the Masks value or an error if the edge
+// was not loaded in eager-loading.
+func (e NumberEdges) MasksOrErr() ([]*Mask, error) {
+	if e.loadedTypes[5] {
+		return e.Masks, nil
+	}
+	return nil, &NotLoadedError{edge: "masks"}
+}
+
+// MaskPartiesOrErr returns the MaskParties value or an error if the edge
+// was not loaded in eager-loading.
+func (e NumberEdges) MaskPartiesOrErr() ([]*MaskParty, error) {
+	if e.loadedTypes[6] {
+		return e.MaskParties, nil
+	}
+	return nil, &NotLoadedError{edge: "mask_parties"}
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -261,6 +283,16 @@ func (_m *Number) QueryApplications() *ApplicationQuery {
 // QueryCalls queries the "calls" edge of the Number entity.
 func (_m *Number) QueryCalls() *CallQuery {
 	return NewNumberClient(_m.config).QueryCalls(_m)
+}
+
+// QueryMasks queries the "masks" edge of the Number entity.
+func (_m *Number) QueryMasks() *MaskQuery {
+	return NewNumberClient(_m.config).QueryMasks(_m)
+}
+
+// QueryMaskParties queries the "mask_parties" edge of the Number entity.
+func (_m *Number) QueryMaskParties() *MaskPartyQuery {
+	return NewNumberClient(_m.config).QueryMaskParties(_m)
 }
 
 // Update returns a builder for updating this Number.

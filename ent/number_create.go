@@ -10,6 +10,8 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/call"
 	"switchboard/ent/device"
+	"switchboard/ent/mask"
+	"switchboard/ent/maskparty"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/internal/clock"
@@ -248,6 +250,36 @@ func (_c *NumberCreate) AddCalls(v ...*Call) *NumberCreate {
 		ids[i] = v[i].ID
 	}
 	return _c.AddCallIDs(ids...)
+}
+
+// AddMaskIDs adds the "masks" edge to the Mask entity by IDs.
+func (_c *NumberCreate) AddMaskIDs(ids ...uuid.UUID) *NumberCreate {
+	_c.mutation.AddMaskIDs(ids...)
+	return _c
+}
+
+// AddMasks adds the "masks" edges to the Mask entity.
+func (_c *NumberCreate) AddMasks(v ...*Mask) *NumberCreate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddMaskIDs(ids...)
+}
+
+// AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by IDs.
+func (_c *NumberCreate) AddMaskPartyIDs(ids ...int) *NumberCreate {
+	_c.mutation.AddMaskPartyIDs(ids...)
+	return _c
+}
+
+// AddMaskParties adds the "mask_parties" edges to the MaskParty entity.
+func (_c *NumberCreate) AddMaskParties(v ...*MaskParty) *NumberCreate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddMaskPartyIDs(ids...)
 }
 
 // Mutation returns the NumberMutation object of the builder.
@@ -519,6 +551,38 @@ func (_c *NumberCreate) createSpec() (*Number, *sqlgraph.CreateSpec) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(call.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.MasksIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MasksTable,
+			Columns: []string{number.MasksColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.MaskPartiesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MaskPartiesTable,
+			Columns: []string{number.MaskPartiesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(maskparty.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {

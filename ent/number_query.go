@@ -11,6 +11,8 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/call"
 	"switchboard/ent/device"
+	"switchboard/ent/mask"
+	"switchboard/ent/maskparty"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
@@ -35,6 +37,8 @@ type NumberQuery struct {
 	withGroups       *NumberGroupQuery
 	withApplications *ApplicationQuery
 	withCalls        *CallQuery
+	withMasks        *MaskQuery
+	withMaskParties  *MaskPartyQuery
 	modifiers        []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -175,6 +179,50 @@ func (_q *NumberQuery) QueryCalls() *CallQuery {
 			sqlgraph.From(number.Table, number.FieldID, selector),
 			sqlgraph.To(call.Table, call.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, number.CallsTable, number.CallsColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryMasks chains the current query on the "masks" edge.
+func (_q *NumberQuery) QueryMasks() *MaskQuery {
+	query := (&MaskClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(number.Table, number.FieldID, selector),
+			sqlgraph.To(mask.Table, mask.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, number.MasksTable, number.MasksColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryMaskParties chains the current query on the "mask_parties" edge.
+func (_q *NumberQuery) QueryMaskParties() *MaskPartyQuery {
+	query := (&MaskPartyClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(number.Table, number.FieldID, selector),
+			sqlgraph.To(maskparty.Table, maskparty.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, number.MaskPartiesTable, number.MaskPartiesColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -379,6 +427,8 @@ func (_q *NumberQuery) Clone() *NumberQuery {
 		withGroups:       _q.withGroups.Clone(),
 		withApplications: _q.withApplications.Clone(),
 		withCalls:        _q.withCalls.Clone(),
+		withMasks:        _q.withMasks.Clone(),
+		withMaskParties:  _q.withMaskParties.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -438,6 +488,28 @@ func (_q *NumberQuery) WithCalls(opts ...func(*CallQuery)) *NumberQuery {
 		opt(query)
 	}
 	_q.withCalls = query
+	return _q
+}
+
+// WithMasks tells the query-builder to eager-load the nodes that are connected to
+// the "masks" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *NumberQuery) WithMasks(opts ...func(*MaskQuery)) *NumberQuery {
+	query := (&MaskClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withMasks = query
+	return _q
+}
+
+// WithMaskParties tells the query-builder to eager-load the nodes that are connected to
+// the "mask_parties" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *NumberQuery) WithMaskParties(opts ...func(*MaskPartyQuery)) *NumberQuery {
+	query := (&MaskPartyClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withMaskParties = query
 	return _q
 }
 
@@ -519,12 +591,14 @@ func (_q *NumberQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Numbe
 	var (
 		nodes       = []*Number{}
 		_spec       = _q.querySpec()
-		loadedTypes = [5]bool{
+		loadedTypes = [7]bool{
 			_q.withAccount != nil,
 			_q.withDevice != nil,
 			_q.withGroups != nil,
 			_q.withApplications != nil,
 			_q.withCalls != nil,
+			_q.withMasks != nil,
+			_q.withMaskParties != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -578,6 +652,20 @@ func (_q *NumberQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Numbe
 		if err := _q.loadCalls(ctx, query, nodes,
 			func(n *Number) { n.Edges.Calls = []*Call{} },
 			func(n *Number, e *Call) { n.Edges.Calls = append(n.Edges.Calls, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withMasks; query != nil {
+		if err := _q.loadMasks(ctx, query, nodes,
+			func(n *Number) { n.Edges.Masks = []*Mask{} },
+			func(n *Number, e *Mask) { n.Edges.Masks = append(n.Edges.Masks, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withMaskParties; query != nil {
+		if err := _q.loadMaskParties(ctx, query, nodes,
+			func(n *Number) { n.Edges.MaskParties = []*MaskParty{} },
+			func(n *Number, e *MaskParty) { n.Edges.MaskParties = append(n.Edges.MaskParties, e) }); err != nil {
 			return nil, err
 		}
 	}
@@ -782,6 +870,69 @@ func (_q *NumberQuery) loadCalls(ctx context.Context, query *CallQuery, nodes []
 	}
 	query.Where(predicate.Call(func(s *sql.Selector) {
 		s.Where(sql.InValues(s.C(number.CallsColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.NumberID
+		if fk == nil {
+			return fmt.Errorf(`foreign-key "number_id" is nil for node %v`, n.ID)
+		}
+		node, ok := nodeids[*fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "number_id" returned %v for node %v`, *fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *NumberQuery) loadMasks(ctx context.Context, query *MaskQuery, nodes []*Number, init func(*Number), assign func(*Number, *Mask)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*Number)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(mask.FieldNumberID)
+	}
+	query.Where(predicate.Mask(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(number.MasksColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.NumberID
+		node, ok := nodeids[fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "number_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *NumberQuery) loadMaskParties(ctx context.Context, query *MaskPartyQuery, nodes []*Number, init func(*Number), assign func(*Number, *MaskParty)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*Number)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(maskparty.FieldNumberID)
+	}
+	query.Where(predicate.MaskParty(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(number.MaskPartiesColumn), fks...))
 	}))
 	neighbors, err := query.All(ctx)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/call"
 	"switchboard/ent/device"
+	"switchboard/ent/mask"
+	"switchboard/ent/maskparty"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
@@ -228,6 +230,36 @@ func (_u *NumberUpdate) AddCalls(v ...*Call) *NumberUpdate {
 	return _u.AddCallIDs(ids...)
 }
 
+// AddMaskIDs adds the "masks" edge to the Mask entity by IDs.
+func (_u *NumberUpdate) AddMaskIDs(ids ...uuid.UUID) *NumberUpdate {
+	_u.mutation.AddMaskIDs(ids...)
+	return _u
+}
+
+// AddMasks adds the "masks" edges to the Mask entity.
+func (_u *NumberUpdate) AddMasks(v ...*Mask) *NumberUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddMaskIDs(ids...)
+}
+
+// AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by IDs.
+func (_u *NumberUpdate) AddMaskPartyIDs(ids ...int) *NumberUpdate {
+	_u.mutation.AddMaskPartyIDs(ids...)
+	return _u
+}
+
+// AddMaskParties adds the "mask_parties" edges to the MaskParty entity.
+func (_u *NumberUpdate) AddMaskParties(v ...*MaskParty) *NumberUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddMaskPartyIDs(ids...)
+}
+
 // Mutation returns the NumberMutation object of the builder.
 func (_u *NumberUpdate) Mutation() *NumberMutation {
 	return _u.mutation
@@ -300,6 +332,48 @@ func (_u *NumberUpdate) RemoveCalls(v ...*Call) *NumberUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveCallIDs(ids...)
+}
+
+// ClearMasks clears all "masks" edges to the Mask entity.
+func (_u *NumberUpdate) ClearMasks() *NumberUpdate {
+	_u.mutation.ClearMasks()
+	return _u
+}
+
+// RemoveMaskIDs removes the "masks" edge to Mask entities by IDs.
+func (_u *NumberUpdate) RemoveMaskIDs(ids ...uuid.UUID) *NumberUpdate {
+	_u.mutation.RemoveMaskIDs(ids...)
+	return _u
+}
+
+// RemoveMasks removes "masks" edges to Mask entities.
+func (_u *NumberUpdate) RemoveMasks(v ...*Mask) *NumberUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveMaskIDs(ids...)
+}
+
+// ClearMaskParties clears all "mask_parties" edges to the MaskParty entity.
+func (_u *NumberUpdate) ClearMaskParties() *NumberUpdate {
+	_u.mutation.ClearMaskParties()
+	return _u
+}
+
+// RemoveMaskPartyIDs removes the "mask_parties" edge to MaskParty entities by IDs.
+func (_u *NumberUpdate) RemoveMaskPartyIDs(ids ...int) *NumberUpdate {
+	_u.mutation.RemoveMaskPartyIDs(ids...)
+	return _u
+}
+
+// RemoveMaskParties removes "mask_parties" edges to MaskParty entities.
+func (_u *NumberUpdate) RemoveMaskParties(v ...*MaskParty) *NumberUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveMaskPartyIDs(ids...)
 }
 
 // Save executes the query and returns the number of nodes affected by the update operation.
@@ -559,6 +633,96 @@ func (_u *NumberUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 		}
 		_spec.Edges.Add = append(_spec.Edges.Add, edge)
 	}
+	if _u.mutation.MasksCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MasksTable,
+			Columns: []string{number.MasksColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedMasksIDs(); len(nodes) > 0 && !_u.mutation.MasksCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MasksTable,
+			Columns: []string{number.MasksColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.MasksIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MasksTable,
+			Columns: []string{number.MasksColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.MaskPartiesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MaskPartiesTable,
+			Columns: []string{number.MaskPartiesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(maskparty.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedMaskPartiesIDs(); len(nodes) > 0 && !_u.mutation.MaskPartiesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MaskPartiesTable,
+			Columns: []string{number.MaskPartiesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(maskparty.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.MaskPartiesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MaskPartiesTable,
+			Columns: []string{number.MaskPartiesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(maskparty.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -776,6 +940,36 @@ func (_u *NumberUpdateOne) AddCalls(v ...*Call) *NumberUpdateOne {
 	return _u.AddCallIDs(ids...)
 }
 
+// AddMaskIDs adds the "masks" edge to the Mask entity by IDs.
+func (_u *NumberUpdateOne) AddMaskIDs(ids ...uuid.UUID) *NumberUpdateOne {
+	_u.mutation.AddMaskIDs(ids...)
+	return _u
+}
+
+// AddMasks adds the "masks" edges to the Mask entity.
+func (_u *NumberUpdateOne) AddMasks(v ...*Mask) *NumberUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddMaskIDs(ids...)
+}
+
+// AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by IDs.
+func (_u *NumberUpdateOne) AddMaskPartyIDs(ids ...int) *NumberUpdateOne {
+	_u.mutation.AddMaskPartyIDs(ids...)
+	return _u
+}
+
+// AddMaskParties adds the "mask_parties" edges to the MaskParty entity.
+func (_u *NumberUpdateOne) AddMaskParties(v ...*MaskParty) *NumberUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddMaskPartyIDs(ids...)
+}
+
 // Mutation returns the NumberMutation object of the builder.
 func (_u *NumberUpdateOne) Mutation() *NumberMutation {
 	return _u.mutation
@@ -848,6 +1042,48 @@ func (_u *NumberUpdateOne) RemoveCalls(v ...*Call) *NumberUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveCallIDs(ids...)
+}
+
+// ClearMasks clears all "masks" edges to the Mask entity.
+func (_u *NumberUpdateOne) ClearMasks() *NumberUpdateOne {
+	_u.mutation.ClearMasks()
+	return _u
+}
+
+// RemoveMaskIDs removes the "masks" edge to Mask entities by IDs.
+func (_u *NumberUpdateOne) RemoveMaskIDs(ids ...uuid.UUID) *NumberUpdateOne {
+	_u.mutation.RemoveMaskIDs(ids...)
+	return _u
+}
+
+// RemoveMasks removes "masks" edges to Mask entities.
+func (_u *NumberUpdateOne) RemoveMasks(v ...*Mask) *NumberUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveMaskIDs(ids...)
+}
+
+// ClearMaskParties clears all "mask_parties" edges to the MaskParty entity.
+func (_u *NumberUpdateOne) ClearMaskParties() *NumberUpdateOne {
+	_u.mutation.ClearMaskParties()
+	return _u
+}
+
+// RemoveMaskPartyIDs removes the "mask_parties" edge to MaskParty entities by IDs.
+func (_u *NumberUpdateOne) RemoveMaskPartyIDs(ids ...int) *NumberUpdateOne {
+	_u.mutation.RemoveMaskPartyIDs(ids...)
+	return _u
+}
+
+// RemoveMaskParties removes "mask_parties" edges to MaskParty entities.
+func (_u *NumberUpdateOne) RemoveMaskParties(v ...*MaskParty) *NumberUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveMaskPartyIDs(ids...)
 }
 
 // Where appends a list predicates to the NumberUpdate builder.
@@ -1130,6 +1366,96 @@ func (_u *NumberUpdateOne) sqlSave(ctx context.Context) (_node *Number, err erro
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(call.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.MasksCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MasksTable,
+			Columns: []string{number.MasksColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedMasksIDs(); len(nodes) > 0 && !_u.mutation.MasksCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MasksTable,
+			Columns: []string{number.MasksColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.MasksIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MasksTable,
+			Columns: []string{number.MasksColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.MaskPartiesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MaskPartiesTable,
+			Columns: []string{number.MaskPartiesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(maskparty.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedMaskPartiesIDs(); len(nodes) > 0 && !_u.mutation.MaskPartiesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MaskPartiesTable,
+			Columns: []string{number.MaskPartiesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(maskparty.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.MaskPartiesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.MaskPartiesTable,
+			Columns: []string{number.MaskPartiesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(maskparty.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {

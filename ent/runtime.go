@@ -10,16 +10,21 @@ import (
 	"switchboard/ent/block"
 	"switchboard/ent/call"
 	"switchboard/ent/captcha"
+	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/mask"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
+	"switchboard/ent/recording"
 	"switchboard/ent/retirednumber"
 	"switchboard/ent/schema"
 	"switchboard/ent/session"
 	"switchboard/ent/sipnumber"
+	"switchboard/ent/spentsignature"
+	"switchboard/ent/trunk"
 	"switchboard/internal/clock"
 )
 
@@ -37,16 +42,33 @@ func init() {
 	application.DefaultID = uuid.New
 	block.DefaultCreatedAt = clock.Now
 	block.DefaultID = uuid.New
+	call.DefaultSecond = ""
+	call.DefaultReason = ""
+	call.DefaultSipStatus = 0
+	call.DefaultCause = 0
 	call.DefaultDuration = 0
+	call.DefaultRecord = false
+	call.DefaultUserData = ""
+	call.DefaultNode = ""
 	call.DefaultCreatedAt = clock.Now
 	call.DefaultID = uuid.New
 	captcha.DefaultSolved = false
 	captcha.DefaultID = uuid.New
+	contact.DefaultUserAgent = ""
+	contact.DefaultNode = ""
+	contact.DefaultCreatedAt = clock.Now
+	contact.DefaultID = uuid.New
 	device.DefaultCreatedAt = clock.Now
 	device.DefaultUpdatedAt = clock.Now
 	device.DefaultID = uuid.New
 	event.DefaultCreatedAt = clock.Now
 	idempotencykey.DefaultCreatedAt = clock.Now
+	mask.DefaultSecond = ""
+	mask.DefaultExtension = ""
+	mask.DefaultRecord = false
+	mask.DefaultUserData = ""
+	mask.DefaultCreatedAt = clock.Now
+	mask.DefaultID = uuid.New
 	message.DefaultFromName = ""
 	message.ValueScanner.Text = schema.TextBytes
 	message.DefaultLength = 0
@@ -60,10 +82,26 @@ func init() {
 	number.DefaultID = uuid.New
 	numbergroup.DefaultCreatedAt = clock.Now
 	numbergroup.DefaultID = uuid.New
+	recording.DefaultDuration = 0
+	recording.DefaultSize = 0
+	recording.DefaultNode = ""
+	recording.DefaultCreatedAt = clock.Now
+	recording.DefaultID = uuid.New
 	retirednumber.DefaultCreatedAt = clock.Now
 	session.DefaultCreatedAt = clock.Now
 	session.DefaultLastSeen = clock.Now
 	session.DefaultID = uuid.New
+	sipnumber.DefaultSecure = false
+	sipnumber.DefaultAlias = ""
 	sipnumber.DefaultCreatedAt = clock.Now
 	sipnumber.DefaultID = uuid.New
+	spentsignature.DefaultCreatedAt = clock.Now
+	trunk.DefaultUsername = ""
+	trunk.DefaultRegister = false
+	trunk.DefaultFixedCaller = ""
+	trunk.DefaultConcurrency = 30
+	trunk.DefaultPerMinute = 120
+	trunk.DefaultDisabled = false
+	trunk.DefaultCreatedAt = clock.Now
+	trunk.DefaultID = uuid.New
 }

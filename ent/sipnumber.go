@@ -25,6 +25,10 @@ type SipNumber struct {
 	Number string `json:"number,omitempty"`
 	// PasswordSealed holds the value of the "password_sealed" field.
 	PasswordSealed []byte `json:"-"`
+	// its calls must be encrypted: TLS and SRTP
+	Secure bool `json:"secure,omitempty"`
+	// Alias holds the value of the "alias" field.
+	Alias string `json:"alias,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt clock.Micros `json:"created_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -39,9 +43,11 @@ type SipNumberEdges struct {
 	Account *Account `json:"account,omitempty"`
 	// Rings holds the value of the rings edge.
 	Rings []*Ring `json:"rings,omitempty"`
+	// Contacts holds the value of the contacts edge.
+	Contacts []*Contact `json:"contacts,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [2]bool
+	loadedTypes [3]bool
 }
 
 // AccountOrErr returns the Account value or an error if the edge
@@ -64,6 +70,15 @@ func (e SipNumberEdges) RingsOrErr() ([]*Ring, error) {
 	return nil, &NotLoadedError{edge: "rings"}
 }
 
+// ContactsOrErr returns the Contacts value or an error if the edge
+// was not loaded in eager-loading.
+func (e SipNumberEdges) ContactsOrErr() ([]*Contact, error) {
+	if e.loadedTypes[2] {
+		return e.Contacts, nil
+	}
+	return nil, &NotLoadedError{edge: "contacts"}
+}
+
 // scanValues returns the types for scanning values from sql.Rows.
 func (*SipNumber) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
@@ -71,9 +86,11 @@ func (*SipNumber) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case sipnumber.FieldPasswordSealed:
 			values[i] = new([]byte)
+		case sipnumber.FieldSecure:
+			values[i] = new(sql.NullBool)
 		case sipnumber.FieldCreatedAt:
 			values[i] = new(sql.NullInt64)
-		case sipnumber.FieldNumber:
+		case sipnumber.FieldNumber, sipnumber.FieldAlias:
 			values[i] = new(sql.NullString)
 		case sipnumber.FieldID, sipnumber.FieldAccountID:
 			values[i] = new(uuid.UUID)
@@ -116,6 +133,18 @@ func (_m *SipNumber) assignValues(columns []string, values []any) error {
 			} else if value != nil {
 				_m.PasswordSealed = *value
 			}
+		case sipnumber.FieldSecure:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field secure", values[i])
+			} else if value.Valid {
+				_m.Secure = value.Bool
+			}
+		case sipnumber.FieldAlias:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field alias", values[i])
+			} else if value.Valid {
+				_m.Alias = value.String
+			}
 		case sipnumber.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field created_at", values[i])
@@ -143,6 +172,11 @@ func (_m *SipNumber) QueryAccount() *AccountQuery {
 // QueryRings queries the "rings" edge of the SipNumber entity.
 func (_m *SipNumber) QueryRings() *RingQuery {
 	return NewSipNumberClient(_m.config).QueryRings(_m)
+}
+
+// QueryContacts queries the "contacts" edge of the SipNumber entity.
+func (_m *SipNumber) QueryContacts() *ContactQuery {
+	return NewSipNumberClient(_m.config).QueryContacts(_m)
 }
 
 // Update returns a builder for updating this SipNumber.
@@ -175,6 +209,12 @@ func (_m *SipNumber) String() string {
 	builder.WriteString(_m.Number)
 	builder.WriteString(", ")
 	builder.WriteString("password_sealed=<sensitive>")
+	builder.WriteString(", ")
+	builder.WriteString("secure=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Secure))
+	builder.WriteString(", ")
+	builder.WriteString("alias=")
+	builder.WriteString(_m.Alias)
 	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.CreatedAt))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"switchboard/ent/account"
+	"switchboard/ent/contact"
 	"switchboard/ent/ring"
 	"switchboard/ent/sipnumber"
 	"switchboard/internal/clock"
@@ -41,6 +42,34 @@ func (_c *SipNumberCreate) SetNumber(v string) *SipNumberCreate {
 // SetPasswordSealed sets the "password_sealed" field.
 func (_c *SipNumberCreate) SetPasswordSealed(v []byte) *SipNumberCreate {
 	_c.mutation.SetPasswordSealed(v)
+	return _c
+}
+
+// SetSecure sets the "secure" field.
+func (_c *SipNumberCreate) SetSecure(v bool) *SipNumberCreate {
+	_c.mutation.SetSecure(v)
+	return _c
+}
+
+// SetNillableSecure sets the "secure" field if the given value is not nil.
+func (_c *SipNumberCreate) SetNillableSecure(v *bool) *SipNumberCreate {
+	if v != nil {
+		_c.SetSecure(*v)
+	}
+	return _c
+}
+
+// SetAlias sets the "alias" field.
+func (_c *SipNumberCreate) SetAlias(v string) *SipNumberCreate {
+	_c.mutation.SetAlias(v)
+	return _c
+}
+
+// SetNillableAlias sets the "alias" field if the given value is not nil.
+func (_c *SipNumberCreate) SetNillableAlias(v *string) *SipNumberCreate {
+	if v != nil {
+		_c.SetAlias(*v)
+	}
 	return _c
 }
 
@@ -92,6 +121,21 @@ func (_c *SipNumberCreate) AddRings(v ...*Ring) *SipNumberCreate {
 	return _c.AddRingIDs(ids...)
 }
 
+// AddContactIDs adds the "contacts" edge to the Contact entity by IDs.
+func (_c *SipNumberCreate) AddContactIDs(ids ...uuid.UUID) *SipNumberCreate {
+	_c.mutation.AddContactIDs(ids...)
+	return _c
+}
+
+// AddContacts adds the "contacts" edges to the Contact entity.
+func (_c *SipNumberCreate) AddContacts(v ...*Contact) *SipNumberCreate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddContactIDs(ids...)
+}
+
 // Mutation returns the SipNumberMutation object of the builder.
 func (_c *SipNumberCreate) Mutation() *SipNumberMutation {
 	return _c.mutation
@@ -127,6 +171,14 @@ func (_c *SipNumberCreate) ExecX(ctx context.Context) {
 
 // defaults sets the default values of the builder before save.
 func (_c *SipNumberCreate) defaults() {
+	if _, ok := _c.mutation.Secure(); !ok {
+		v := sipnumber.DefaultSecure
+		_c.mutation.SetSecure(v)
+	}
+	if _, ok := _c.mutation.Alias(); !ok {
+		v := sipnumber.DefaultAlias
+		_c.mutation.SetAlias(v)
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		v := sipnumber.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
@@ -147,6 +199,12 @@ func (_c *SipNumberCreate) check() error {
 	}
 	if _, ok := _c.mutation.PasswordSealed(); !ok {
 		return &ValidationError{Name: "password_sealed", err: errors.New(`ent: missing required field "SipNumber.password_sealed"`)}
+	}
+	if _, ok := _c.mutation.Secure(); !ok {
+		return &ValidationError{Name: "secure", err: errors.New(`ent: missing required field "SipNumber.secure"`)}
+	}
+	if _, ok := _c.mutation.Alias(); !ok {
+		return &ValidationError{Name: "alias", err: errors.New(`ent: missing required field "SipNumber.alias"`)}
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "SipNumber.created_at"`)}
@@ -198,6 +256,14 @@ func (_c *SipNumberCreate) createSpec() (*SipNumber, *sqlgraph.CreateSpec) {
 		_spec.SetField(sipnumber.FieldPasswordSealed, field.TypeBytes, value)
 		_node.PasswordSealed = value
 	}
+	if value, ok := _c.mutation.Secure(); ok {
+		_spec.SetField(sipnumber.FieldSecure, field.TypeBool, value)
+		_node.Secure = value
+	}
+	if value, ok := _c.mutation.Alias(); ok {
+		_spec.SetField(sipnumber.FieldAlias, field.TypeString, value)
+		_node.Alias = value
+	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(sipnumber.FieldCreatedAt, field.TypeInt64, value)
 		_node.CreatedAt = value
@@ -228,6 +294,22 @@ func (_c *SipNumberCreate) createSpec() (*SipNumber, *sqlgraph.CreateSpec) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(ring.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.ContactsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   sipnumber.ContactsTable,
+			Columns: []string{sipnumber.ContactsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(contact.FieldID, field.TypeUUID),
 			},
 		}
 		for _, k := range nodes {
@@ -299,6 +381,30 @@ func (u *SipNumberUpsert) UpdatePasswordSealed() *SipNumberUpsert {
 	return u
 }
 
+// SetSecure sets the "secure" field.
+func (u *SipNumberUpsert) SetSecure(v bool) *SipNumberUpsert {
+	u.Set(sipnumber.FieldSecure, v)
+	return u
+}
+
+// UpdateSecure sets the "secure" field to the value that was provided on create.
+func (u *SipNumberUpsert) UpdateSecure() *SipNumberUpsert {
+	u.SetExcluded(sipnumber.FieldSecure)
+	return u
+}
+
+// SetAlias sets the "alias" field.
+func (u *SipNumberUpsert) SetAlias(v string) *SipNumberUpsert {
+	u.Set(sipnumber.FieldAlias, v)
+	return u
+}
+
+// UpdateAlias sets the "alias" field to the value that was provided on create.
+func (u *SipNumberUpsert) UpdateAlias() *SipNumberUpsert {
+	u.SetExcluded(sipnumber.FieldAlias)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -367,6 +473,34 @@ func (u *SipNumberUpsertOne) SetPasswordSealed(v []byte) *SipNumberUpsertOne {
 func (u *SipNumberUpsertOne) UpdatePasswordSealed() *SipNumberUpsertOne {
 	return u.Update(func(s *SipNumberUpsert) {
 		s.UpdatePasswordSealed()
+	})
+}
+
+// SetSecure sets the "secure" field.
+func (u *SipNumberUpsertOne) SetSecure(v bool) *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetSecure(v)
+	})
+}
+
+// UpdateSecure sets the "secure" field to the value that was provided on create.
+func (u *SipNumberUpsertOne) UpdateSecure() *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateSecure()
+	})
+}
+
+// SetAlias sets the "alias" field.
+func (u *SipNumberUpsertOne) SetAlias(v string) *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetAlias(v)
+	})
+}
+
+// UpdateAlias sets the "alias" field to the value that was provided on create.
+func (u *SipNumberUpsertOne) UpdateAlias() *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateAlias()
 	})
 }
 
@@ -605,6 +739,34 @@ func (u *SipNumberUpsertBulk) SetPasswordSealed(v []byte) *SipNumberUpsertBulk {
 func (u *SipNumberUpsertBulk) UpdatePasswordSealed() *SipNumberUpsertBulk {
 	return u.Update(func(s *SipNumberUpsert) {
 		s.UpdatePasswordSealed()
+	})
+}
+
+// SetSecure sets the "secure" field.
+func (u *SipNumberUpsertBulk) SetSecure(v bool) *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetSecure(v)
+	})
+}
+
+// UpdateSecure sets the "secure" field to the value that was provided on create.
+func (u *SipNumberUpsertBulk) UpdateSecure() *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateSecure()
+	})
+}
+
+// SetAlias sets the "alias" field.
+func (u *SipNumberUpsertBulk) SetAlias(v string) *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetAlias(v)
+	})
+}
+
+// UpdateAlias sets the "alias" field to the value that was provided on create.
+func (u *SipNumberUpsertBulk) UpdateAlias() *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateAlias()
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"switchboard/ent/account"
+	"switchboard/ent/contact"
 	"switchboard/ent/predicate"
 	"switchboard/ent/ring"
 	"switchboard/ent/sipnumber"
@@ -23,13 +24,14 @@ import (
 // SipNumberQuery is the builder for querying SipNumber entities.
 type SipNumberQuery struct {
 	config
-	ctx         *QueryContext
-	order       []sipnumber.OrderOption
-	inters      []Interceptor
-	predicates  []predicate.SipNumber
-	withAccount *AccountQuery
-	withRings   *RingQuery
-	modifiers   []func(*sql.Selector)
+	ctx          *QueryContext
+	order        []sipnumber.OrderOption
+	inters       []Interceptor
+	predicates   []predicate.SipNumber
+	withAccount  *AccountQuery
+	withRings    *RingQuery
+	withContacts *ContactQuery
+	modifiers    []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
 	path func(context.Context) (*sql.Selector, error)
@@ -103,6 +105,28 @@ func (_q *SipNumberQuery) QueryRings() *RingQuery {
 			sqlgraph.From(sipnumber.Table, sipnumber.FieldID, selector),
 			sqlgraph.To(ring.Table, ring.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, sipnumber.RingsTable, sipnumber.RingsColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryContacts chains the current query on the "contacts" edge.
+func (_q *SipNumberQuery) QueryContacts() *ContactQuery {
+	query := (&ContactClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(sipnumber.Table, sipnumber.FieldID, selector),
+			sqlgraph.To(contact.Table, contact.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, sipnumber.ContactsTable, sipnumber.ContactsColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -297,13 +321,14 @@ func (_q *SipNumberQuery) Clone() *SipNumberQuery {
 		return nil
 	}
 	return &SipNumberQuery{
-		config:      _q.config,
-		ctx:         _q.ctx.Clone(),
-		order:       append([]sipnumber.OrderOption{}, _q.order...),
-		inters:      append([]Interceptor{}, _q.inters...),
-		predicates:  append([]predicate.SipNumber{}, _q.predicates...),
-		withAccount: _q.withAccount.Clone(),
-		withRings:   _q.withRings.Clone(),
+		config:       _q.config,
+		ctx:          _q.ctx.Clone(),
+		order:        append([]sipnumber.OrderOption{}, _q.order...),
+		inters:       append([]Interceptor{}, _q.inters...),
+		predicates:   append([]predicate.SipNumber{}, _q.predicates...),
+		withAccount:  _q.withAccount.Clone(),
+		withRings:    _q.withRings.Clone(),
+		withContacts: _q.withContacts.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -330,6 +355,17 @@ func (_q *SipNumberQuery) WithRings(opts ...func(*RingQuery)) *SipNumberQuery {
 		opt(query)
 	}
 	_q.withRings = query
+	return _q
+}
+
+// WithContacts tells the query-builder to eager-load the nodes that are connected to
+// the "contacts" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *SipNumberQuery) WithContacts(opts ...func(*ContactQuery)) *SipNumberQuery {
+	query := (&ContactClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withContacts = query
 	return _q
 }
 
@@ -411,9 +447,10 @@ func (_q *SipNumberQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Si
 	var (
 		nodes       = []*SipNumber{}
 		_spec       = _q.querySpec()
-		loadedTypes = [2]bool{
+		loadedTypes = [3]bool{
 			_q.withAccount != nil,
 			_q.withRings != nil,
+			_q.withContacts != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -447,6 +484,13 @@ func (_q *SipNumberQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Si
 		if err := _q.loadRings(ctx, query, nodes,
 			func(n *SipNumber) { n.Edges.Rings = []*Ring{} },
 			func(n *SipNumber, e *Ring) { n.Edges.Rings = append(n.Edges.Rings, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withContacts; query != nil {
+		if err := _q.loadContacts(ctx, query, nodes,
+			func(n *SipNumber) { n.Edges.Contacts = []*Contact{} },
+			func(n *SipNumber, e *Contact) { n.Edges.Contacts = append(n.Edges.Contacts, e) }); err != nil {
 			return nil, err
 		}
 	}
@@ -497,6 +541,36 @@ func (_q *SipNumberQuery) loadRings(ctx context.Context, query *RingQuery, nodes
 	}
 	query.Where(predicate.Ring(func(s *sql.Selector) {
 		s.Where(sql.InValues(s.C(sipnumber.RingsColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.SipNumberID
+		node, ok := nodeids[fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "sip_number_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *SipNumberQuery) loadContacts(ctx context.Context, query *ContactQuery, nodes []*SipNumber, init func(*SipNumber), assign func(*SipNumber, *Contact)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*SipNumber)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(contact.FieldSipNumberID)
+	}
+	query.Where(predicate.Contact(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(sipnumber.ContactsColumn), fks...))
 	}))
 	neighbors, err := query.All(ctx)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"switchboard/ent/contact"
 	"switchboard/ent/predicate"
 	"switchboard/ent/ring"
 	"switchboard/ent/sipnumber"
@@ -13,6 +14,7 @@ import (
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
 	"entgo.io/ent/schema/field"
+	"github.com/google/uuid"
 )
 
 // SipNumberUpdate is the builder for updating SipNumber entities.
@@ -35,6 +37,34 @@ func (_u *SipNumberUpdate) SetPasswordSealed(v []byte) *SipNumberUpdate {
 	return _u
 }
 
+// SetSecure sets the "secure" field.
+func (_u *SipNumberUpdate) SetSecure(v bool) *SipNumberUpdate {
+	_u.mutation.SetSecure(v)
+	return _u
+}
+
+// SetNillableSecure sets the "secure" field if the given value is not nil.
+func (_u *SipNumberUpdate) SetNillableSecure(v *bool) *SipNumberUpdate {
+	if v != nil {
+		_u.SetSecure(*v)
+	}
+	return _u
+}
+
+// SetAlias sets the "alias" field.
+func (_u *SipNumberUpdate) SetAlias(v string) *SipNumberUpdate {
+	_u.mutation.SetAlias(v)
+	return _u
+}
+
+// SetNillableAlias sets the "alias" field if the given value is not nil.
+func (_u *SipNumberUpdate) SetNillableAlias(v *string) *SipNumberUpdate {
+	if v != nil {
+		_u.SetAlias(*v)
+	}
+	return _u
+}
+
 // AddRingIDs adds the "rings" edge to the Ring entity by IDs.
 func (_u *SipNumberUpdate) AddRingIDs(ids ...int) *SipNumberUpdate {
 	_u.mutation.AddRingIDs(ids...)
@@ -48,6 +78,21 @@ func (_u *SipNumberUpdate) AddRings(v ...*Ring) *SipNumberUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.AddRingIDs(ids...)
+}
+
+// AddContactIDs adds the "contacts" edge to the Contact entity by IDs.
+func (_u *SipNumberUpdate) AddContactIDs(ids ...uuid.UUID) *SipNumberUpdate {
+	_u.mutation.AddContactIDs(ids...)
+	return _u
+}
+
+// AddContacts adds the "contacts" edges to the Contact entity.
+func (_u *SipNumberUpdate) AddContacts(v ...*Contact) *SipNumberUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddContactIDs(ids...)
 }
 
 // Mutation returns the SipNumberMutation object of the builder.
@@ -74,6 +119,27 @@ func (_u *SipNumberUpdate) RemoveRings(v ...*Ring) *SipNumberUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveRingIDs(ids...)
+}
+
+// ClearContacts clears all "contacts" edges to the Contact entity.
+func (_u *SipNumberUpdate) ClearContacts() *SipNumberUpdate {
+	_u.mutation.ClearContacts()
+	return _u
+}
+
+// RemoveContactIDs removes the "contacts" edge to Contact entities by IDs.
+func (_u *SipNumberUpdate) RemoveContactIDs(ids ...uuid.UUID) *SipNumberUpdate {
+	_u.mutation.RemoveContactIDs(ids...)
+	return _u
+}
+
+// RemoveContacts removes "contacts" edges to Contact entities.
+func (_u *SipNumberUpdate) RemoveContacts(v ...*Contact) *SipNumberUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveContactIDs(ids...)
 }
 
 // Save executes the query and returns the number of nodes affected by the update operation.
@@ -132,6 +198,12 @@ func (_u *SipNumberUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.PasswordSealed(); ok {
 		_spec.SetField(sipnumber.FieldPasswordSealed, field.TypeBytes, value)
 	}
+	if value, ok := _u.mutation.Secure(); ok {
+		_spec.SetField(sipnumber.FieldSecure, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.Alias(); ok {
+		_spec.SetField(sipnumber.FieldAlias, field.TypeString, value)
+	}
 	if _u.mutation.RingsCleared() {
 		edge := &sqlgraph.EdgeSpec{
 			Rel:     sqlgraph.O2M,
@@ -177,6 +249,51 @@ func (_u *SipNumberUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 		}
 		_spec.Edges.Add = append(_spec.Edges.Add, edge)
 	}
+	if _u.mutation.ContactsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   sipnumber.ContactsTable,
+			Columns: []string{sipnumber.ContactsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(contact.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedContactsIDs(); len(nodes) > 0 && !_u.mutation.ContactsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   sipnumber.ContactsTable,
+			Columns: []string{sipnumber.ContactsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(contact.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.ContactsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   sipnumber.ContactsTable,
+			Columns: []string{sipnumber.ContactsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(contact.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -205,6 +322,34 @@ func (_u *SipNumberUpdateOne) SetPasswordSealed(v []byte) *SipNumberUpdateOne {
 	return _u
 }
 
+// SetSecure sets the "secure" field.
+func (_u *SipNumberUpdateOne) SetSecure(v bool) *SipNumberUpdateOne {
+	_u.mutation.SetSecure(v)
+	return _u
+}
+
+// SetNillableSecure sets the "secure" field if the given value is not nil.
+func (_u *SipNumberUpdateOne) SetNillableSecure(v *bool) *SipNumberUpdateOne {
+	if v != nil {
+		_u.SetSecure(*v)
+	}
+	return _u
+}
+
+// SetAlias sets the "alias" field.
+func (_u *SipNumberUpdateOne) SetAlias(v string) *SipNumberUpdateOne {
+	_u.mutation.SetAlias(v)
+	return _u
+}
+
+// SetNillableAlias sets the "alias" field if the given value is not nil.
+func (_u *SipNumberUpdateOne) SetNillableAlias(v *string) *SipNumberUpdateOne {
+	if v != nil {
+		_u.SetAlias(*v)
+	}
+	return _u
+}
+
 // AddRingIDs adds the "rings" edge to the Ring entity by IDs.
 func (_u *SipNumberUpdateOne) AddRingIDs(ids ...int) *SipNumberUpdateOne {
 	_u.mutation.AddRingIDs(ids...)
@@ -218,6 +363,21 @@ func (_u *SipNumberUpdateOne) AddRings(v ...*Ring) *SipNumberUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.AddRingIDs(ids...)
+}
+
+// AddContactIDs adds the "contacts" edge to the Contact entity by IDs.
+func (_u *SipNumberUpdateOne) AddContactIDs(ids ...uuid.UUID) *SipNumberUpdateOne {
+	_u.mutation.AddContactIDs(ids...)
+	return _u
+}
+
+// AddContacts adds the "contacts" edges to the Contact entity.
+func (_u *SipNumberUpdateOne) AddContacts(v ...*Contact) *SipNumberUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddContactIDs(ids...)
 }
 
 // Mutation returns the SipNumberMutation object of the builder.
@@ -244,6 +404,27 @@ func (_u *SipNumberUpdateOne) RemoveRings(v ...*Ring) *SipNumberUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveRingIDs(ids...)
+}
+
+// ClearContacts clears all "contacts" edges to the Contact entity.
+func (_u *SipNumberUpdateOne) ClearContacts() *SipNumberUpdateOne {
+	_u.mutation.ClearContacts()
+	return _u
+}
+
+// RemoveContactIDs removes the "contacts" edge to Contact entities by IDs.
+func (_u *SipNumberUpdateOne) RemoveContactIDs(ids ...uuid.UUID) *SipNumberUpdateOne {
+	_u.mutation.RemoveContactIDs(ids...)
+	return _u
+}
+
+// RemoveContacts removes "contacts" edges to Contact entities.
+func (_u *SipNumberUpdateOne) RemoveContacts(v ...*Contact) *SipNumberUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveContactIDs(ids...)
 }
 
 // Where appends a list predicates to the SipNumberUpdate builder.
@@ -332,6 +513,12 @@ func (_u *SipNumberUpdateOne) sqlSave(ctx context.Context) (_node *SipNumber, er
 	if value, ok := _u.mutation.PasswordSealed(); ok {
 		_spec.SetField(sipnumber.FieldPasswordSealed, field.TypeBytes, value)
 	}
+	if value, ok := _u.mutation.Secure(); ok {
+		_spec.SetField(sipnumber.FieldSecure, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.Alias(); ok {
+		_spec.SetField(sipnumber.FieldAlias, field.TypeString, value)
+	}
 	if _u.mutation.RingsCleared() {
 		edge := &sqlgraph.EdgeSpec{
 			Rel:     sqlgraph.O2M,
@@ -370,6 +557,51 @@ func (_u *SipNumberUpdateOne) sqlSave(ctx context.Context) (_node *SipNumber, er
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(ring.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.ContactsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   sipnumber.ContactsTable,
+			Columns: []string{sipnumber.ContactsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(contact.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedContactsIDs(); len(nodes) > 0 && !_u.mutation.ContactsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   sipnumber.ContactsTable,
+			Columns: []string{sipnumber.ContactsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(contact.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.ContactsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   sipnumber.ContactsTable,
+			Columns: []string{sipnumber.ContactsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(contact.FieldID, field.TypeUUID),
 			},
 		}
 		for _, k := range nodes {

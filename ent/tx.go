@@ -26,18 +26,26 @@ type Tx struct {
 	Call *CallClient
 	// Captcha is the client for interacting with the Captcha builders.
 	Captcha *CaptchaClient
+	// Contact is the client for interacting with the Contact builders.
+	Contact *ContactClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
 	// Event is the client for interacting with the Event builders.
 	Event *EventClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// Mask is the client for interacting with the Mask builders.
+	Mask *MaskClient
+	// MaskParty is the client for interacting with the MaskParty builders.
+	MaskParty *MaskPartyClient
 	// Message is the client for interacting with the Message builders.
 	Message *MessageClient
 	// Number is the client for interacting with the Number builders.
 	Number *NumberClient
 	// NumberGroup is the client for interacting with the NumberGroup builders.
 	NumberGroup *NumberGroupClient
+	// Recording is the client for interacting with the Recording builders.
+	Recording *RecordingClient
 	// RetiredNumber is the client for interacting with the RetiredNumber builders.
 	RetiredNumber *RetiredNumberClient
 	// Ring is the client for interacting with the Ring builders.
@@ -48,6 +56,10 @@ type Tx struct {
 	Setting *SettingClient
 	// SipNumber is the client for interacting with the SipNumber builders.
 	SipNumber *SipNumberClient
+	// SpentSignature is the client for interacting with the SpentSignature builders.
+	SpentSignature *SpentSignatureClient
+	// Trunk is the client for interacting with the Trunk builders.
+	Trunk *TrunkClient
 
 	// lazily loaded.
 	client     *Client
@@ -185,17 +197,23 @@ func (tx *Tx) init() {
 	tx.Block = NewBlockClient(tx.config)
 	tx.Call = NewCallClient(tx.config)
 	tx.Captcha = NewCaptchaClient(tx.config)
+	tx.Contact = NewContactClient(tx.config)
 	tx.Device = NewDeviceClient(tx.config)
 	tx.Event = NewEventClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
+	tx.Mask = NewMaskClient(tx.config)
+	tx.MaskParty = NewMaskPartyClient(tx.config)
 	tx.Message = NewMessageClient(tx.config)
 	tx.Number = NewNumberClient(tx.config)
 	tx.NumberGroup = NewNumberGroupClient(tx.config)
+	tx.Recording = NewRecordingClient(tx.config)
 	tx.RetiredNumber = NewRetiredNumberClient(tx.config)
 	tx.Ring = NewRingClient(tx.config)
 	tx.Session = NewSessionClient(tx.config)
 	tx.Setting = NewSettingClient(tx.config)
 	tx.SipNumber = NewSipNumberClient(tx.config)
+	tx.SpentSignature = NewSpentSignatureClient(tx.config)
+	tx.Trunk = NewTrunkClient(tx.config)
 }
 
 // txDriver wraps the given dialect.Tx with a nop dialect.Driver implementation.

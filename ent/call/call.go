@@ -16,22 +16,56 @@ const (
 	Label = "call"
 	// FieldID holds the string denoting the id field in the database.
 	FieldID = "id"
+	// FieldConversationID holds the string denoting the conversation_id field in the database.
+	FieldConversationID = "conversation_id"
 	// FieldAccountID holds the string denoting the account_id field in the database.
 	FieldAccountID = "account_id"
 	// FieldNumberID holds the string denoting the number_id field in the database.
 	FieldNumberID = "number_id"
 	// FieldPeer holds the string denoting the peer field in the database.
 	FieldPeer = "peer"
+	// FieldSecond holds the string denoting the second field in the database.
+	FieldSecond = "second"
 	// FieldDirection holds the string denoting the direction field in the database.
 	FieldDirection = "direction"
 	// FieldStatus holds the string denoting the status field in the database.
 	FieldStatus = "status"
+	// FieldOutcome holds the string denoting the outcome field in the database.
+	FieldOutcome = "outcome"
+	// FieldReason holds the string denoting the reason field in the database.
+	FieldReason = "reason"
+	// FieldSipStatus holds the string denoting the sip_status field in the database.
+	FieldSipStatus = "sip_status"
+	// FieldCause holds the string denoting the cause field in the database.
+	FieldCause = "cause"
 	// FieldDuration holds the string denoting the duration field in the database.
 	FieldDuration = "duration"
+	// FieldRecord holds the string denoting the record field in the database.
+	FieldRecord = "record"
+	// FieldMaskID holds the string denoting the mask_id field in the database.
+	FieldMaskID = "mask_id"
+	// FieldApplicationID holds the string denoting the application_id field in the database.
+	FieldApplicationID = "application_id"
+	// FieldClientKey holds the string denoting the client_key field in the database.
+	FieldClientKey = "client_key"
+	// FieldUserData holds the string denoting the user_data field in the database.
+	FieldUserData = "user_data"
+	// FieldNode holds the string denoting the node field in the database.
+	FieldNode = "node"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
+	// FieldDialledAt holds the string denoting the dialled_at field in the database.
+	FieldDialledAt = "dialled_at"
+	// FieldRingingAt holds the string denoting the ringing_at field in the database.
+	FieldRingingAt = "ringing_at"
+	// FieldAnsweredAt holds the string denoting the answered_at field in the database.
+	FieldAnsweredAt = "answered_at"
+	// FieldEndedAt holds the string denoting the ended_at field in the database.
+	FieldEndedAt = "ended_at"
 	// EdgeVirtual holds the string denoting the virtual edge name in mutations.
 	EdgeVirtual = "virtual"
+	// EdgeRecordings holds the string denoting the recordings edge name in mutations.
+	EdgeRecordings = "recordings"
 	// Table holds the table name of the call in the database.
 	Table = "calls"
 	// VirtualTable is the table that holds the virtual relation/edge.
@@ -41,18 +75,41 @@ const (
 	VirtualInverseTable = "numbers"
 	// VirtualColumn is the table column denoting the virtual relation/edge.
 	VirtualColumn = "number_id"
+	// RecordingsTable is the table that holds the recordings relation/edge.
+	RecordingsTable = "recordings"
+	// RecordingsInverseTable is the table name for the Recording entity.
+	// It exists in this package in order to avoid circular dependency with the "recording" package.
+	RecordingsInverseTable = "recordings"
+	// RecordingsColumn is the table column denoting the recordings relation/edge.
+	RecordingsColumn = "call_id"
 )
 
 // Columns holds all SQL columns for call fields.
 var Columns = []string{
 	FieldID,
+	FieldConversationID,
 	FieldAccountID,
 	FieldNumberID,
 	FieldPeer,
+	FieldSecond,
 	FieldDirection,
 	FieldStatus,
+	FieldOutcome,
+	FieldReason,
+	FieldSipStatus,
+	FieldCause,
 	FieldDuration,
+	FieldRecord,
+	FieldMaskID,
+	FieldApplicationID,
+	FieldClientKey,
+	FieldUserData,
+	FieldNode,
 	FieldCreatedAt,
+	FieldDialledAt,
+	FieldRingingAt,
+	FieldAnsweredAt,
+	FieldEndedAt,
 }
 
 // ValidColumn reports if the column name is valid (part of the table columns).
@@ -66,8 +123,22 @@ func ValidColumn(column string) bool {
 }
 
 var (
+	// DefaultSecond holds the default value on creation for the "second" field.
+	DefaultSecond string
+	// DefaultReason holds the default value on creation for the "reason" field.
+	DefaultReason string
+	// DefaultSipStatus holds the default value on creation for the "sip_status" field.
+	DefaultSipStatus int
+	// DefaultCause holds the default value on creation for the "cause" field.
+	DefaultCause int
 	// DefaultDuration holds the default value on creation for the "duration" field.
 	DefaultDuration int
+	// DefaultRecord holds the default value on creation for the "record" field.
+	DefaultRecord bool
+	// DefaultUserData holds the default value on creation for the "user_data" field.
+	DefaultUserData string
+	// DefaultNode holds the default value on creation for the "node" field.
+	DefaultNode string
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() clock.Micros
 	// DefaultID holds the default value on creation for the "id" field.
@@ -100,17 +171,16 @@ func DirectionValidator(d Direction) error {
 // Status defines the type for the "status" enum field.
 type Status string
 
+// StatusQueued is the default value of the Status enum.
+const DefaultStatus = StatusQueued
+
 // Status values.
 const (
-	StatusQueued    Status = "queued"
-	StatusDialling  Status = "dialling"
-	StatusRinging   Status = "ringing"
-	StatusAnswered  Status = "answered"
-	StatusMissed    Status = "missed"
-	StatusBusy      Status = "busy"
-	StatusBlocked   Status = "blocked"
-	StatusCancelled Status = "cancelled"
-	StatusFailed    Status = "failed"
+	StatusQueued   Status = "queued"
+	StatusDialling Status = "dialling"
+	StatusRinging  Status = "ringing"
+	StatusAnswered Status = "answered"
+	StatusEnded    Status = "ended"
 )
 
 func (s Status) String() string {
@@ -120,10 +190,37 @@ func (s Status) String() string {
 // StatusValidator is a validator for the "status" field enum values. It is called by the builders before save.
 func StatusValidator(s Status) error {
 	switch s {
-	case StatusQueued, StatusDialling, StatusRinging, StatusAnswered, StatusMissed, StatusBusy, StatusBlocked, StatusCancelled, StatusFailed:
+	case StatusQueued, StatusDialling, StatusRinging, StatusAnswered, StatusEnded:
 		return nil
 	default:
 		return fmt.Errorf("call: invalid enum value for status field: %q", s)
+	}
+}
+
+// Outcome defines the type for the "outcome" enum field.
+type Outcome string
+
+// Outcome values.
+const (
+	OutcomeAnswered  Outcome = "answered"
+	OutcomeMissed    Outcome = "missed"
+	OutcomeBusy      Outcome = "busy"
+	OutcomeBlocked   Outcome = "blocked"
+	OutcomeCancelled Outcome = "cancelled"
+	OutcomeFailed    Outcome = "failed"
+)
+
+func (o Outcome) String() string {
+	return string(o)
+}
+
+// OutcomeValidator is a validator for the "outcome" field enum values. It is called by the builders before save.
+func OutcomeValidator(o Outcome) error {
+	switch o {
+	case OutcomeAnswered, OutcomeMissed, OutcomeBusy, OutcomeBlocked, OutcomeCancelled, OutcomeFailed:
+		return nil
+	default:
+		return fmt.Errorf("call: invalid enum value for outcome field: %q", o)
 	}
 }
 
@@ -133,6 +230,11 @@ type OrderOption func(*sql.Selector)
 // ByID orders the results by the id field.
 func ByID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldID, opts...).ToFunc()
+}
+
+// ByConversationID orders the results by the conversation_id field.
+func ByConversationID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldConversationID, opts...).ToFunc()
 }
 
 // ByAccountID orders the results by the account_id field.
@@ -150,6 +252,11 @@ func ByPeer(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldPeer, opts...).ToFunc()
 }
 
+// BySecond orders the results by the second field.
+func BySecond(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSecond, opts...).ToFunc()
+}
+
 // ByDirection orders the results by the direction field.
 func ByDirection(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldDirection, opts...).ToFunc()
@@ -160,14 +267,84 @@ func ByStatus(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldStatus, opts...).ToFunc()
 }
 
+// ByOutcome orders the results by the outcome field.
+func ByOutcome(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldOutcome, opts...).ToFunc()
+}
+
+// ByReason orders the results by the reason field.
+func ByReason(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldReason, opts...).ToFunc()
+}
+
+// BySipStatus orders the results by the sip_status field.
+func BySipStatus(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSipStatus, opts...).ToFunc()
+}
+
+// ByCause orders the results by the cause field.
+func ByCause(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCause, opts...).ToFunc()
+}
+
 // ByDuration orders the results by the duration field.
 func ByDuration(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldDuration, opts...).ToFunc()
 }
 
+// ByRecord orders the results by the record field.
+func ByRecord(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldRecord, opts...).ToFunc()
+}
+
+// ByMaskID orders the results by the mask_id field.
+func ByMaskID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldMaskID, opts...).ToFunc()
+}
+
+// ByApplicationID orders the results by the application_id field.
+func ByApplicationID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldApplicationID, opts...).ToFunc()
+}
+
+// ByClientKey orders the results by the client_key field.
+func ByClientKey(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldClientKey, opts...).ToFunc()
+}
+
+// ByUserData orders the results by the user_data field.
+func ByUserData(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUserData, opts...).ToFunc()
+}
+
+// ByNode orders the results by the node field.
+func ByNode(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldNode, opts...).ToFunc()
+}
+
 // ByCreatedAt orders the results by the created_at field.
 func ByCreatedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldCreatedAt, opts...).ToFunc()
+}
+
+// ByDialledAt orders the results by the dialled_at field.
+func ByDialledAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldDialledAt, opts...).ToFunc()
+}
+
+// ByRingingAt orders the results by the ringing_at field.
+func ByRingingAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldRingingAt, opts...).ToFunc()
+}
+
+// ByAnsweredAt orders the results by the answered_at field.
+func ByAnsweredAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAnsweredAt, opts...).ToFunc()
+}
+
+// ByEndedAt orders the results by the ended_at field.
+func ByEndedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldEndedAt, opts...).ToFunc()
 }
 
 // ByVirtualField orders the results by virtual field.
@@ -176,10 +353,31 @@ func ByVirtualField(field string, opts ...sql.OrderTermOption) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newVirtualStep(), sql.OrderByField(field, opts...))
 	}
 }
+
+// ByRecordingsCount orders the results by recordings count.
+func ByRecordingsCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newRecordingsStep(), opts...)
+	}
+}
+
+// ByRecordings orders the results by recordings terms.
+func ByRecordings(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newRecordingsStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newVirtualStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(VirtualInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.M2O, true, VirtualTable, VirtualColumn),
+	)
+}
+func newRecordingsStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(RecordingsInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, RecordingsTable, RecordingsColumn),
 	)
 }

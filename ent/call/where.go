@@ -56,6 +56,11 @@ func IDLTE(id uuid.UUID) predicate.Call {
 	return predicate.Call(sql.FieldLTE(FieldID, id))
 }
 
+// ConversationID applies equality check predicate on the "conversation_id" field. It's identical to ConversationIDEQ.
+func ConversationID(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldConversationID, v))
+}
+
 // AccountID applies equality check predicate on the "account_id" field. It's identical to AccountIDEQ.
 func AccountID(v uuid.UUID) predicate.Call {
 	return predicate.Call(sql.FieldEQ(FieldAccountID, v))
@@ -71,15 +76,129 @@ func Peer(v string) predicate.Call {
 	return predicate.Call(sql.FieldEQ(FieldPeer, v))
 }
 
+// Second applies equality check predicate on the "second" field. It's identical to SecondEQ.
+func Second(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldSecond, v))
+}
+
+// Reason applies equality check predicate on the "reason" field. It's identical to ReasonEQ.
+func Reason(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldReason, v))
+}
+
+// SipStatus applies equality check predicate on the "sip_status" field. It's identical to SipStatusEQ.
+func SipStatus(v int) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldSipStatus, v))
+}
+
+// Cause applies equality check predicate on the "cause" field. It's identical to CauseEQ.
+func Cause(v int) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldCause, v))
+}
+
 // Duration applies equality check predicate on the "duration" field. It's identical to DurationEQ.
 func Duration(v int) predicate.Call {
 	return predicate.Call(sql.FieldEQ(FieldDuration, v))
+}
+
+// Record applies equality check predicate on the "record" field. It's identical to RecordEQ.
+func Record(v bool) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldRecord, v))
+}
+
+// MaskID applies equality check predicate on the "mask_id" field. It's identical to MaskIDEQ.
+func MaskID(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldMaskID, v))
+}
+
+// ApplicationID applies equality check predicate on the "application_id" field. It's identical to ApplicationIDEQ.
+func ApplicationID(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldApplicationID, v))
+}
+
+// ClientKey applies equality check predicate on the "client_key" field. It's identical to ClientKeyEQ.
+func ClientKey(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldClientKey, v))
+}
+
+// UserData applies equality check predicate on the "user_data" field. It's identical to UserDataEQ.
+func UserData(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldUserData, v))
+}
+
+// Node applies equality check predicate on the "node" field. It's identical to NodeEQ.
+func Node(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldNode, v))
 }
 
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v clock.Micros) predicate.Call {
 	vc := int64(v)
 	return predicate.Call(sql.FieldEQ(FieldCreatedAt, vc))
+}
+
+// DialledAt applies equality check predicate on the "dialled_at" field. It's identical to DialledAtEQ.
+func DialledAt(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldDialledAt, vc))
+}
+
+// RingingAt applies equality check predicate on the "ringing_at" field. It's identical to RingingAtEQ.
+func RingingAt(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldRingingAt, vc))
+}
+
+// AnsweredAt applies equality check predicate on the "answered_at" field. It's identical to AnsweredAtEQ.
+func AnsweredAt(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldAnsweredAt, vc))
+}
+
+// EndedAt applies equality check predicate on the "ended_at" field. It's identical to EndedAtEQ.
+func EndedAt(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldEndedAt, vc))
+}
+
+// ConversationIDEQ applies the EQ predicate on the "conversation_id" field.
+func ConversationIDEQ(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldConversationID, v))
+}
+
+// ConversationIDNEQ applies the NEQ predicate on the "conversation_id" field.
+func ConversationIDNEQ(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldConversationID, v))
+}
+
+// ConversationIDIn applies the In predicate on the "conversation_id" field.
+func ConversationIDIn(vs ...uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldConversationID, vs...))
+}
+
+// ConversationIDNotIn applies the NotIn predicate on the "conversation_id" field.
+func ConversationIDNotIn(vs ...uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldConversationID, vs...))
+}
+
+// ConversationIDGT applies the GT predicate on the "conversation_id" field.
+func ConversationIDGT(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldConversationID, v))
+}
+
+// ConversationIDGTE applies the GTE predicate on the "conversation_id" field.
+func ConversationIDGTE(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldConversationID, v))
+}
+
+// ConversationIDLT applies the LT predicate on the "conversation_id" field.
+func ConversationIDLT(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldConversationID, v))
+}
+
+// ConversationIDLTE applies the LTE predicate on the "conversation_id" field.
+func ConversationIDLTE(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldConversationID, v))
 }
 
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
@@ -140,6 +259,16 @@ func NumberIDIn(vs ...uuid.UUID) predicate.Call {
 // NumberIDNotIn applies the NotIn predicate on the "number_id" field.
 func NumberIDNotIn(vs ...uuid.UUID) predicate.Call {
 	return predicate.Call(sql.FieldNotIn(FieldNumberID, vs...))
+}
+
+// NumberIDIsNil applies the IsNil predicate on the "number_id" field.
+func NumberIDIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldNumberID))
+}
+
+// NumberIDNotNil applies the NotNil predicate on the "number_id" field.
+func NumberIDNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldNumberID))
 }
 
 // PeerEQ applies the EQ predicate on the "peer" field.
@@ -207,6 +336,71 @@ func PeerContainsFold(v string) predicate.Call {
 	return predicate.Call(sql.FieldContainsFold(FieldPeer, v))
 }
 
+// SecondEQ applies the EQ predicate on the "second" field.
+func SecondEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldSecond, v))
+}
+
+// SecondNEQ applies the NEQ predicate on the "second" field.
+func SecondNEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldSecond, v))
+}
+
+// SecondIn applies the In predicate on the "second" field.
+func SecondIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldSecond, vs...))
+}
+
+// SecondNotIn applies the NotIn predicate on the "second" field.
+func SecondNotIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldSecond, vs...))
+}
+
+// SecondGT applies the GT predicate on the "second" field.
+func SecondGT(v string) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldSecond, v))
+}
+
+// SecondGTE applies the GTE predicate on the "second" field.
+func SecondGTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldSecond, v))
+}
+
+// SecondLT applies the LT predicate on the "second" field.
+func SecondLT(v string) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldSecond, v))
+}
+
+// SecondLTE applies the LTE predicate on the "second" field.
+func SecondLTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldSecond, v))
+}
+
+// SecondContains applies the Contains predicate on the "second" field.
+func SecondContains(v string) predicate.Call {
+	return predicate.Call(sql.FieldContains(FieldSecond, v))
+}
+
+// SecondHasPrefix applies the HasPrefix predicate on the "second" field.
+func SecondHasPrefix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasPrefix(FieldSecond, v))
+}
+
+// SecondHasSuffix applies the HasSuffix predicate on the "second" field.
+func SecondHasSuffix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasSuffix(FieldSecond, v))
+}
+
+// SecondEqualFold applies the EqualFold predicate on the "second" field.
+func SecondEqualFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldEqualFold(FieldSecond, v))
+}
+
+// SecondContainsFold applies the ContainsFold predicate on the "second" field.
+func SecondContainsFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldContainsFold(FieldSecond, v))
+}
+
 // DirectionEQ applies the EQ predicate on the "direction" field.
 func DirectionEQ(v Direction) predicate.Call {
 	return predicate.Call(sql.FieldEQ(FieldDirection, v))
@@ -247,6 +441,181 @@ func StatusNotIn(vs ...Status) predicate.Call {
 	return predicate.Call(sql.FieldNotIn(FieldStatus, vs...))
 }
 
+// OutcomeEQ applies the EQ predicate on the "outcome" field.
+func OutcomeEQ(v Outcome) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldOutcome, v))
+}
+
+// OutcomeNEQ applies the NEQ predicate on the "outcome" field.
+func OutcomeNEQ(v Outcome) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldOutcome, v))
+}
+
+// OutcomeIn applies the In predicate on the "outcome" field.
+func OutcomeIn(vs ...Outcome) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldOutcome, vs...))
+}
+
+// OutcomeNotIn applies the NotIn predicate on the "outcome" field.
+func OutcomeNotIn(vs ...Outcome) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldOutcome, vs...))
+}
+
+// OutcomeIsNil applies the IsNil predicate on the "outcome" field.
+func OutcomeIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldOutcome))
+}
+
+// OutcomeNotNil applies the NotNil predicate on the "outcome" field.
+func OutcomeNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldOutcome))
+}
+
+// ReasonEQ applies the EQ predicate on the "reason" field.
+func ReasonEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldReason, v))
+}
+
+// ReasonNEQ applies the NEQ predicate on the "reason" field.
+func ReasonNEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldReason, v))
+}
+
+// ReasonIn applies the In predicate on the "reason" field.
+func ReasonIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldReason, vs...))
+}
+
+// ReasonNotIn applies the NotIn predicate on the "reason" field.
+func ReasonNotIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldReason, vs...))
+}
+
+// ReasonGT applies the GT predicate on the "reason" field.
+func ReasonGT(v string) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldReason, v))
+}
+
+// ReasonGTE applies the GTE predicate on the "reason" field.
+func ReasonGTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldReason, v))
+}
+
+// ReasonLT applies the LT predicate on the "reason" field.
+func ReasonLT(v string) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldReason, v))
+}
+
+// ReasonLTE applies the LTE predicate on the "reason" field.
+func ReasonLTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldReason, v))
+}
+
+// ReasonContains applies the Contains predicate on the "reason" field.
+func ReasonContains(v string) predicate.Call {
+	return predicate.Call(sql.FieldContains(FieldReason, v))
+}
+
+// ReasonHasPrefix applies the HasPrefix predicate on the "reason" field.
+func ReasonHasPrefix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasPrefix(FieldReason, v))
+}
+
+// ReasonHasSuffix applies the HasSuffix predicate on the "reason" field.
+func ReasonHasSuffix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasSuffix(FieldReason, v))
+}
+
+// ReasonEqualFold applies the EqualFold predicate on the "reason" field.
+func ReasonEqualFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldEqualFold(FieldReason, v))
+}
+
+// ReasonContainsFold applies the ContainsFold predicate on the "reason" field.
+func ReasonContainsFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldContainsFold(FieldReason, v))
+}
+
+// SipStatusEQ applies the EQ predicate on the "sip_status" field.
+func SipStatusEQ(v int) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldSipStatus, v))
+}
+
+// SipStatusNEQ applies the NEQ predicate on the "sip_status" field.
+func SipStatusNEQ(v int) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldSipStatus, v))
+}
+
+// SipStatusIn applies the In predicate on the "sip_status" field.
+func SipStatusIn(vs ...int) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldSipStatus, vs...))
+}
+
+// SipStatusNotIn applies the NotIn predicate on the "sip_status" field.
+func SipStatusNotIn(vs ...int) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldSipStatus, vs...))
+}
+
+// SipStatusGT applies the GT predicate on the "sip_status" field.
+func SipStatusGT(v int) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldSipStatus, v))
+}
+
+// SipStatusGTE applies the GTE predicate on the "sip_status" field.
+func SipStatusGTE(v int) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldSipStatus, v))
+}
+
+// SipStatusLT applies the LT predicate on the "sip_status" field.
+func SipStatusLT(v int) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldSipStatus, v))
+}
+
+// SipStatusLTE applies the LTE predicate on the "sip_status" field.
+func SipStatusLTE(v int) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldSipStatus, v))
+}
+
+// CauseEQ applies the EQ predicate on the "cause" field.
+func CauseEQ(v int) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldCause, v))
+}
+
+// CauseNEQ applies the NEQ predicate on the "cause" field.
+func CauseNEQ(v int) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldCause, v))
+}
+
+// CauseIn applies the In predicate on the "cause" field.
+func CauseIn(vs ...int) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldCause, vs...))
+}
+
+// CauseNotIn applies the NotIn predicate on the "cause" field.
+func CauseNotIn(vs ...int) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldCause, vs...))
+}
+
+// CauseGT applies the GT predicate on the "cause" field.
+func CauseGT(v int) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldCause, v))
+}
+
+// CauseGTE applies the GTE predicate on the "cause" field.
+func CauseGTE(v int) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldCause, v))
+}
+
+// CauseLT applies the LT predicate on the "cause" field.
+func CauseLT(v int) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldCause, v))
+}
+
+// CauseLTE applies the LTE predicate on the "cause" field.
+func CauseLTE(v int) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldCause, v))
+}
+
 // DurationEQ applies the EQ predicate on the "duration" field.
 func DurationEQ(v int) predicate.Call {
 	return predicate.Call(sql.FieldEQ(FieldDuration, v))
@@ -285,6 +654,321 @@ func DurationLT(v int) predicate.Call {
 // DurationLTE applies the LTE predicate on the "duration" field.
 func DurationLTE(v int) predicate.Call {
 	return predicate.Call(sql.FieldLTE(FieldDuration, v))
+}
+
+// RecordEQ applies the EQ predicate on the "record" field.
+func RecordEQ(v bool) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldRecord, v))
+}
+
+// RecordNEQ applies the NEQ predicate on the "record" field.
+func RecordNEQ(v bool) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldRecord, v))
+}
+
+// MaskIDEQ applies the EQ predicate on the "mask_id" field.
+func MaskIDEQ(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldMaskID, v))
+}
+
+// MaskIDNEQ applies the NEQ predicate on the "mask_id" field.
+func MaskIDNEQ(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldMaskID, v))
+}
+
+// MaskIDIn applies the In predicate on the "mask_id" field.
+func MaskIDIn(vs ...uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldMaskID, vs...))
+}
+
+// MaskIDNotIn applies the NotIn predicate on the "mask_id" field.
+func MaskIDNotIn(vs ...uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldMaskID, vs...))
+}
+
+// MaskIDGT applies the GT predicate on the "mask_id" field.
+func MaskIDGT(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldMaskID, v))
+}
+
+// MaskIDGTE applies the GTE predicate on the "mask_id" field.
+func MaskIDGTE(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldMaskID, v))
+}
+
+// MaskIDLT applies the LT predicate on the "mask_id" field.
+func MaskIDLT(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldMaskID, v))
+}
+
+// MaskIDLTE applies the LTE predicate on the "mask_id" field.
+func MaskIDLTE(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldMaskID, v))
+}
+
+// MaskIDIsNil applies the IsNil predicate on the "mask_id" field.
+func MaskIDIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldMaskID))
+}
+
+// MaskIDNotNil applies the NotNil predicate on the "mask_id" field.
+func MaskIDNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldMaskID))
+}
+
+// ApplicationIDEQ applies the EQ predicate on the "application_id" field.
+func ApplicationIDEQ(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldApplicationID, v))
+}
+
+// ApplicationIDNEQ applies the NEQ predicate on the "application_id" field.
+func ApplicationIDNEQ(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldApplicationID, v))
+}
+
+// ApplicationIDIn applies the In predicate on the "application_id" field.
+func ApplicationIDIn(vs ...uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldApplicationID, vs...))
+}
+
+// ApplicationIDNotIn applies the NotIn predicate on the "application_id" field.
+func ApplicationIDNotIn(vs ...uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldApplicationID, vs...))
+}
+
+// ApplicationIDGT applies the GT predicate on the "application_id" field.
+func ApplicationIDGT(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldApplicationID, v))
+}
+
+// ApplicationIDGTE applies the GTE predicate on the "application_id" field.
+func ApplicationIDGTE(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldApplicationID, v))
+}
+
+// ApplicationIDLT applies the LT predicate on the "application_id" field.
+func ApplicationIDLT(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldApplicationID, v))
+}
+
+// ApplicationIDLTE applies the LTE predicate on the "application_id" field.
+func ApplicationIDLTE(v uuid.UUID) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldApplicationID, v))
+}
+
+// ApplicationIDIsNil applies the IsNil predicate on the "application_id" field.
+func ApplicationIDIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldApplicationID))
+}
+
+// ApplicationIDNotNil applies the NotNil predicate on the "application_id" field.
+func ApplicationIDNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldApplicationID))
+}
+
+// ClientKeyEQ applies the EQ predicate on the "client_key" field.
+func ClientKeyEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldClientKey, v))
+}
+
+// ClientKeyNEQ applies the NEQ predicate on the "client_key" field.
+func ClientKeyNEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldClientKey, v))
+}
+
+// ClientKeyIn applies the In predicate on the "client_key" field.
+func ClientKeyIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldClientKey, vs...))
+}
+
+// ClientKeyNotIn applies the NotIn predicate on the "client_key" field.
+func ClientKeyNotIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldClientKey, vs...))
+}
+
+// ClientKeyGT applies the GT predicate on the "client_key" field.
+func ClientKeyGT(v string) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldClientKey, v))
+}
+
+// ClientKeyGTE applies the GTE predicate on the "client_key" field.
+func ClientKeyGTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldClientKey, v))
+}
+
+// ClientKeyLT applies the LT predicate on the "client_key" field.
+func ClientKeyLT(v string) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldClientKey, v))
+}
+
+// ClientKeyLTE applies the LTE predicate on the "client_key" field.
+func ClientKeyLTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldClientKey, v))
+}
+
+// ClientKeyContains applies the Contains predicate on the "client_key" field.
+func ClientKeyContains(v string) predicate.Call {
+	return predicate.Call(sql.FieldContains(FieldClientKey, v))
+}
+
+// ClientKeyHasPrefix applies the HasPrefix predicate on the "client_key" field.
+func ClientKeyHasPrefix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasPrefix(FieldClientKey, v))
+}
+
+// ClientKeyHasSuffix applies the HasSuffix predicate on the "client_key" field.
+func ClientKeyHasSuffix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasSuffix(FieldClientKey, v))
+}
+
+// ClientKeyIsNil applies the IsNil predicate on the "client_key" field.
+func ClientKeyIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldClientKey))
+}
+
+// ClientKeyNotNil applies the NotNil predicate on the "client_key" field.
+func ClientKeyNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldClientKey))
+}
+
+// ClientKeyEqualFold applies the EqualFold predicate on the "client_key" field.
+func ClientKeyEqualFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldEqualFold(FieldClientKey, v))
+}
+
+// ClientKeyContainsFold applies the ContainsFold predicate on the "client_key" field.
+func ClientKeyContainsFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldContainsFold(FieldClientKey, v))
+}
+
+// UserDataEQ applies the EQ predicate on the "user_data" field.
+func UserDataEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldUserData, v))
+}
+
+// UserDataNEQ applies the NEQ predicate on the "user_data" field.
+func UserDataNEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldUserData, v))
+}
+
+// UserDataIn applies the In predicate on the "user_data" field.
+func UserDataIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldUserData, vs...))
+}
+
+// UserDataNotIn applies the NotIn predicate on the "user_data" field.
+func UserDataNotIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldUserData, vs...))
+}
+
+// UserDataGT applies the GT predicate on the "user_data" field.
+func UserDataGT(v string) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldUserData, v))
+}
+
+// UserDataGTE applies the GTE predicate on the "user_data" field.
+func UserDataGTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldUserData, v))
+}
+
+// UserDataLT applies the LT predicate on the "user_data" field.
+func UserDataLT(v string) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldUserData, v))
+}
+
+// UserDataLTE applies the LTE predicate on the "user_data" field.
+func UserDataLTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldUserData, v))
+}
+
+// UserDataContains applies the Contains predicate on the "user_data" field.
+func UserDataContains(v string) predicate.Call {
+	return predicate.Call(sql.FieldContains(FieldUserData, v))
+}
+
+// UserDataHasPrefix applies the HasPrefix predicate on the "user_data" field.
+func UserDataHasPrefix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasPrefix(FieldUserData, v))
+}
+
+// UserDataHasSuffix applies the HasSuffix predicate on the "user_data" field.
+func UserDataHasSuffix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasSuffix(FieldUserData, v))
+}
+
+// UserDataEqualFold applies the EqualFold predicate on the "user_data" field.
+func UserDataEqualFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldEqualFold(FieldUserData, v))
+}
+
+// UserDataContainsFold applies the ContainsFold predicate on the "user_data" field.
+func UserDataContainsFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldContainsFold(FieldUserData, v))
+}
+
+// NodeEQ applies the EQ predicate on the "node" field.
+func NodeEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldNode, v))
+}
+
+// NodeNEQ applies the NEQ predicate on the "node" field.
+func NodeNEQ(v string) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldNode, v))
+}
+
+// NodeIn applies the In predicate on the "node" field.
+func NodeIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldIn(FieldNode, vs...))
+}
+
+// NodeNotIn applies the NotIn predicate on the "node" field.
+func NodeNotIn(vs ...string) predicate.Call {
+	return predicate.Call(sql.FieldNotIn(FieldNode, vs...))
+}
+
+// NodeGT applies the GT predicate on the "node" field.
+func NodeGT(v string) predicate.Call {
+	return predicate.Call(sql.FieldGT(FieldNode, v))
+}
+
+// NodeGTE applies the GTE predicate on the "node" field.
+func NodeGTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldGTE(FieldNode, v))
+}
+
+// NodeLT applies the LT predicate on the "node" field.
+func NodeLT(v string) predicate.Call {
+	return predicate.Call(sql.FieldLT(FieldNode, v))
+}
+
+// NodeLTE applies the LTE predicate on the "node" field.
+func NodeLTE(v string) predicate.Call {
+	return predicate.Call(sql.FieldLTE(FieldNode, v))
+}
+
+// NodeContains applies the Contains predicate on the "node" field.
+func NodeContains(v string) predicate.Call {
+	return predicate.Call(sql.FieldContains(FieldNode, v))
+}
+
+// NodeHasPrefix applies the HasPrefix predicate on the "node" field.
+func NodeHasPrefix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasPrefix(FieldNode, v))
+}
+
+// NodeHasSuffix applies the HasSuffix predicate on the "node" field.
+func NodeHasSuffix(v string) predicate.Call {
+	return predicate.Call(sql.FieldHasSuffix(FieldNode, v))
+}
+
+// NodeEqualFold applies the EqualFold predicate on the "node" field.
+func NodeEqualFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldEqualFold(FieldNode, v))
+}
+
+// NodeContainsFold applies the ContainsFold predicate on the "node" field.
+func NodeContainsFold(v string) predicate.Call {
+	return predicate.Call(sql.FieldContainsFold(FieldNode, v))
 }
 
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
@@ -341,6 +1025,262 @@ func CreatedAtLTE(v clock.Micros) predicate.Call {
 	return predicate.Call(sql.FieldLTE(FieldCreatedAt, vc))
 }
 
+// DialledAtEQ applies the EQ predicate on the "dialled_at" field.
+func DialledAtEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldDialledAt, vc))
+}
+
+// DialledAtNEQ applies the NEQ predicate on the "dialled_at" field.
+func DialledAtNEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldNEQ(FieldDialledAt, vc))
+}
+
+// DialledAtIn applies the In predicate on the "dialled_at" field.
+func DialledAtIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldIn(FieldDialledAt, v...))
+}
+
+// DialledAtNotIn applies the NotIn predicate on the "dialled_at" field.
+func DialledAtNotIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldNotIn(FieldDialledAt, v...))
+}
+
+// DialledAtGT applies the GT predicate on the "dialled_at" field.
+func DialledAtGT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGT(FieldDialledAt, vc))
+}
+
+// DialledAtGTE applies the GTE predicate on the "dialled_at" field.
+func DialledAtGTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGTE(FieldDialledAt, vc))
+}
+
+// DialledAtLT applies the LT predicate on the "dialled_at" field.
+func DialledAtLT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLT(FieldDialledAt, vc))
+}
+
+// DialledAtLTE applies the LTE predicate on the "dialled_at" field.
+func DialledAtLTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLTE(FieldDialledAt, vc))
+}
+
+// DialledAtIsNil applies the IsNil predicate on the "dialled_at" field.
+func DialledAtIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldDialledAt))
+}
+
+// DialledAtNotNil applies the NotNil predicate on the "dialled_at" field.
+func DialledAtNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldDialledAt))
+}
+
+// RingingAtEQ applies the EQ predicate on the "ringing_at" field.
+func RingingAtEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldRingingAt, vc))
+}
+
+// RingingAtNEQ applies the NEQ predicate on the "ringing_at" field.
+func RingingAtNEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldNEQ(FieldRingingAt, vc))
+}
+
+// RingingAtIn applies the In predicate on the "ringing_at" field.
+func RingingAtIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldIn(FieldRingingAt, v...))
+}
+
+// RingingAtNotIn applies the NotIn predicate on the "ringing_at" field.
+func RingingAtNotIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldNotIn(FieldRingingAt, v...))
+}
+
+// RingingAtGT applies the GT predicate on the "ringing_at" field.
+func RingingAtGT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGT(FieldRingingAt, vc))
+}
+
+// RingingAtGTE applies the GTE predicate on the "ringing_at" field.
+func RingingAtGTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGTE(FieldRingingAt, vc))
+}
+
+// RingingAtLT applies the LT predicate on the "ringing_at" field.
+func RingingAtLT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLT(FieldRingingAt, vc))
+}
+
+// RingingAtLTE applies the LTE predicate on the "ringing_at" field.
+func RingingAtLTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLTE(FieldRingingAt, vc))
+}
+
+// RingingAtIsNil applies the IsNil predicate on the "ringing_at" field.
+func RingingAtIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldRingingAt))
+}
+
+// RingingAtNotNil applies the NotNil predicate on the "ringing_at" field.
+func RingingAtNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldRingingAt))
+}
+
+// AnsweredAtEQ applies the EQ predicate on the "answered_at" field.
+func AnsweredAtEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldAnsweredAt, vc))
+}
+
+// AnsweredAtNEQ applies the NEQ predicate on the "answered_at" field.
+func AnsweredAtNEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldNEQ(FieldAnsweredAt, vc))
+}
+
+// AnsweredAtIn applies the In predicate on the "answered_at" field.
+func AnsweredAtIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldIn(FieldAnsweredAt, v...))
+}
+
+// AnsweredAtNotIn applies the NotIn predicate on the "answered_at" field.
+func AnsweredAtNotIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldNotIn(FieldAnsweredAt, v...))
+}
+
+// AnsweredAtGT applies the GT predicate on the "answered_at" field.
+func AnsweredAtGT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGT(FieldAnsweredAt, vc))
+}
+
+// AnsweredAtGTE applies the GTE predicate on the "answered_at" field.
+func AnsweredAtGTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGTE(FieldAnsweredAt, vc))
+}
+
+// AnsweredAtLT applies the LT predicate on the "answered_at" field.
+func AnsweredAtLT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLT(FieldAnsweredAt, vc))
+}
+
+// AnsweredAtLTE applies the LTE predicate on the "answered_at" field.
+func AnsweredAtLTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLTE(FieldAnsweredAt, vc))
+}
+
+// AnsweredAtIsNil applies the IsNil predicate on the "answered_at" field.
+func AnsweredAtIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldAnsweredAt))
+}
+
+// AnsweredAtNotNil applies the NotNil predicate on the "answered_at" field.
+func AnsweredAtNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldAnsweredAt))
+}
+
+// EndedAtEQ applies the EQ predicate on the "ended_at" field.
+func EndedAtEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldEQ(FieldEndedAt, vc))
+}
+
+// EndedAtNEQ applies the NEQ predicate on the "ended_at" field.
+func EndedAtNEQ(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldNEQ(FieldEndedAt, vc))
+}
+
+// EndedAtIn applies the In predicate on the "ended_at" field.
+func EndedAtIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldIn(FieldEndedAt, v...))
+}
+
+// EndedAtNotIn applies the NotIn predicate on the "ended_at" field.
+func EndedAtNotIn(vs ...clock.Micros) predicate.Call {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Call(sql.FieldNotIn(FieldEndedAt, v...))
+}
+
+// EndedAtGT applies the GT predicate on the "ended_at" field.
+func EndedAtGT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGT(FieldEndedAt, vc))
+}
+
+// EndedAtGTE applies the GTE predicate on the "ended_at" field.
+func EndedAtGTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldGTE(FieldEndedAt, vc))
+}
+
+// EndedAtLT applies the LT predicate on the "ended_at" field.
+func EndedAtLT(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLT(FieldEndedAt, vc))
+}
+
+// EndedAtLTE applies the LTE predicate on the "ended_at" field.
+func EndedAtLTE(v clock.Micros) predicate.Call {
+	vc := int64(v)
+	return predicate.Call(sql.FieldLTE(FieldEndedAt, vc))
+}
+
+// EndedAtIsNil applies the IsNil predicate on the "ended_at" field.
+func EndedAtIsNil() predicate.Call {
+	return predicate.Call(sql.FieldIsNull(FieldEndedAt))
+}
+
+// EndedAtNotNil applies the NotNil predicate on the "ended_at" field.
+func EndedAtNotNil() predicate.Call {
+	return predicate.Call(sql.FieldNotNull(FieldEndedAt))
+}
+
 // HasVirtual applies the HasEdge predicate on the "virtual" edge.
 func HasVirtual() predicate.Call {
 	return predicate.Call(func(s *sql.Selector) {
@@ -356,6 +1296,29 @@ func HasVirtual() predicate.Call {
 func HasVirtualWith(preds ...predicate.Number) predicate.Call {
 	return predicate.Call(func(s *sql.Selector) {
 		step := newVirtualStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasRecordings applies the HasEdge predicate on the "recordings" edge.
+func HasRecordings() predicate.Call {
+	return predicate.Call(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, RecordingsTable, RecordingsColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasRecordingsWith applies the HasEdge predicate on the "recordings" edge with a given conditions (other predicates).
+func HasRecordingsWith(preds ...predicate.Recording) predicate.Call {
+	return predicate.Call(func(s *sql.Selector) {
+		step := newRecordingsStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

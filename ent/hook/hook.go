@@ -80,6 +80,18 @@ func (f CaptchaFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, err
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CaptchaMutation", m)
 }
 
+// The ContactFunc type is an adapter to allow the use of ordinary
+// function as Contact mutator.
+type ContactFunc func(context.Context, *ent.ContactMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ContactFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ContactMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ContactMutation", m)
+}
+
 // The DeviceFunc type is an adapter to allow the use of ordinary
 // function as Device mutator.
 type DeviceFunc func(context.Context, *ent.DeviceMutation) (ent.Value, error)
@@ -116,6 +128,30 @@ func (f IdempotencyKeyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Val
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.IdempotencyKeyMutation", m)
 }
 
+// The MaskFunc type is an adapter to allow the use of ordinary
+// function as Mask mutator.
+type MaskFunc func(context.Context, *ent.MaskMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f MaskFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.MaskMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.MaskMutation", m)
+}
+
+// The MaskPartyFunc type is an adapter to allow the use of ordinary
+// function as MaskParty mutator.
+type MaskPartyFunc func(context.Context, *ent.MaskPartyMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f MaskPartyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.MaskPartyMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.MaskPartyMutation", m)
+}
+
 // The MessageFunc type is an adapter to allow the use of ordinary
 // function as Message mutator.
 type MessageFunc func(context.Context, *ent.MessageMutation) (ent.Value, error)
@@ -150,6 +186,18 @@ func (f NumberGroupFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value,
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.NumberGroupMutation", m)
+}
+
+// The RecordingFunc type is an adapter to allow the use of ordinary
+// function as Recording mutator.
+type RecordingFunc func(context.Context, *ent.RecordingMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RecordingFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RecordingMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RecordingMutation", m)
 }
 
 // The RetiredNumberFunc type is an adapter to allow the use of ordinary
@@ -210,6 +258,30 @@ func (f SipNumberFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, e
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.SipNumberMutation", m)
+}
+
+// The SpentSignatureFunc type is an adapter to allow the use of ordinary
+// function as SpentSignature mutator.
+type SpentSignatureFunc func(context.Context, *ent.SpentSignatureMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f SpentSignatureFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.SpentSignatureMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.SpentSignatureMutation", m)
+}
+
+// The TrunkFunc type is an adapter to allow the use of ordinary
+// function as Trunk mutator.
+type TrunkFunc func(context.Context, *ent.TrunkMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f TrunkFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.TrunkMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.TrunkMutation", m)
 }
 
 // Condition is a hook condition function.

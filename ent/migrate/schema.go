@@ -144,13 +144,29 @@ var (
 	// CallsColumns holds the columns for the "calls" table.
 	CallsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
+		{Name: "conversation_id", Type: field.TypeUUID},
 		{Name: "account_id", Type: field.TypeUUID},
 		{Name: "peer", Type: field.TypeString},
+		{Name: "second", Type: field.TypeString, Default: ""},
 		{Name: "direction", Type: field.TypeEnum, Enums: []string{"incoming", "outgoing"}},
-		{Name: "status", Type: field.TypeEnum, Enums: []string{"queued", "dialling", "ringing", "answered", "missed", "busy", "blocked", "cancelled", "failed"}},
+		{Name: "status", Type: field.TypeEnum, Enums: []string{"queued", "dialling", "ringing", "answered", "ended"}, Default: "queued"},
+		{Name: "outcome", Type: field.TypeEnum, Nullable: true, Enums: []string{"answered", "missed", "busy", "blocked", "cancelled", "failed"}},
+		{Name: "reason", Type: field.TypeString, Default: ""},
+		{Name: "sip_status", Type: field.TypeInt, Default: 0},
+		{Name: "cause", Type: field.TypeInt, Default: 0},
 		{Name: "duration", Type: field.TypeInt, Default: 0},
+		{Name: "record", Type: field.TypeBool, Default: false},
+		{Name: "mask_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "application_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "client_key", Type: field.TypeString, Nullable: true},
+		{Name: "user_data", Type: field.TypeString, Default: ""},
+		{Name: "node", Type: field.TypeString, Default: ""},
 		{Name: "created_at", Type: field.TypeInt64},
-		{Name: "number_id", Type: field.TypeUUID},
+		{Name: "dialled_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "ringing_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "answered_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "ended_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "number_id", Type: field.TypeUUID, Nullable: true},
 	}
 	// CallsTable holds the schema information for the "calls" table.
 	CallsTable = &schema.Table{
@@ -160,7 +176,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "calls_numbers_calls",
-				Columns:    []*schema.Column{CallsColumns[7]},
+				Columns:    []*schema.Column{CallsColumns[23]},
 				RefColumns: []*schema.Column{NumbersColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -169,12 +185,30 @@ var (
 			{
 				Name:    "call_account_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{CallsColumns[1], CallsColumns[6], CallsColumns[0]},
+				Columns: []*schema.Column{CallsColumns[2], CallsColumns[18], CallsColumns[0]},
 			},
 			{
 				Name:    "call_number_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{CallsColumns[7], CallsColumns[6], CallsColumns[0]},
+				Columns: []*schema.Column{CallsColumns[23], CallsColumns[18], CallsColumns[0]},
+			},
+			{
+				Name:    "call_conversation_id",
+				Unique:  false,
+				Columns: []*schema.Column{CallsColumns[1]},
+			},
+			{
+				Name:    "call_account_id_client_key",
+				Unique:  true,
+				Columns: []*schema.Column{CallsColumns[2], CallsColumns[15]},
+			},
+			{
+				Name:    "call_live",
+				Unique:  false,
+				Columns: []*schema.Column{CallsColumns[17]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "ended_at IS NULL",
+				},
 			},
 		},
 	}
@@ -205,6 +239,46 @@ var (
 				Name:    "captcha_expires_at",
 				Unique:  false,
 				Columns: []*schema.Column{CaptchasColumns[5]},
+			},
+		},
+	}
+	// ContactsColumns holds the columns for the "contacts" table.
+	ContactsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "uri", Type: field.TypeString},
+		{Name: "source", Type: field.TypeString},
+		{Name: "transport", Type: field.TypeString},
+		{Name: "user_agent", Type: field.TypeString, Default: ""},
+		{Name: "call_id", Type: field.TypeString},
+		{Name: "cseq", Type: field.TypeInt64},
+		{Name: "node", Type: field.TypeString, Default: ""},
+		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "expires_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "sip_number_id", Type: field.TypeUUID},
+	}
+	// ContactsTable holds the schema information for the "contacts" table.
+	ContactsTable = &schema.Table{
+		Name:       "contacts",
+		Columns:    ContactsColumns,
+		PrimaryKey: []*schema.Column{ContactsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "contacts_sip_numbers_contacts",
+				Columns:    []*schema.Column{ContactsColumns[10]},
+				RefColumns: []*schema.Column{SipNumbersColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "contact_sip_number_id_uri",
+				Unique:  true,
+				Columns: []*schema.Column{ContactsColumns[10], ContactsColumns[1]},
+			},
+			{
+				Name:    "contact_expires_at",
+				Unique:  false,
+				Columns: []*schema.Column{ContactsColumns[9]},
 			},
 		},
 	}
@@ -274,6 +348,125 @@ var (
 				Name:    "idempotencykey_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{IdempotencyKeysColumns[6]},
+			},
+		},
+	}
+	// MasksColumns holds the columns for the "masks" table.
+	MasksColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "application_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "second_number_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "kind", Type: field.TypeEnum, Enums: []string{"axb", "ax", "axe", "axyb"}},
+		{Name: "first", Type: field.TypeString},
+		{Name: "second", Type: field.TypeString, Default: ""},
+		{Name: "direction", Type: field.TypeEnum, Enums: []string{"both", "first", "second"}, Default: "both"},
+		{Name: "extension", Type: field.TypeString, Default: ""},
+		{Name: "record", Type: field.TypeBool, Default: false},
+		{Name: "user_data", Type: field.TypeString, Default: ""},
+		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "expires_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "ended_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "number_id", Type: field.TypeUUID},
+	}
+	// MasksTable holds the schema information for the "masks" table.
+	MasksTable = &schema.Table{
+		Name:       "masks",
+		Columns:    MasksColumns,
+		PrimaryKey: []*schema.Column{MasksColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "masks_numbers_masks",
+				Columns:    []*schema.Column{MasksColumns[14]},
+				RefColumns: []*schema.Column{NumbersColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "mask_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{MasksColumns[1], MasksColumns[11], MasksColumns[0]},
+			},
+			{
+				Name:    "mask_number_id_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{MasksColumns[14], MasksColumns[11]},
+			},
+			{
+				Name:    "mask_second_number_id",
+				Unique:  false,
+				Columns: []*schema.Column{MasksColumns[3]},
+			},
+			{
+				Name:    "mask_expires_at",
+				Unique:  false,
+				Columns: []*schema.Column{MasksColumns[12]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "ended_at IS NULL",
+				},
+			},
+		},
+	}
+	// MaskPartiesColumns holds the columns for the "mask_parties" table.
+	MaskPartiesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "party", Type: field.TypeString},
+		{Name: "extension", Type: field.TypeString, Nullable: true},
+		{Name: "freed_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "mask_id", Type: field.TypeUUID},
+		{Name: "number_id", Type: field.TypeUUID},
+	}
+	// MaskPartiesTable holds the schema information for the "mask_parties" table.
+	MaskPartiesTable = &schema.Table{
+		Name:       "mask_parties",
+		Columns:    MaskPartiesColumns,
+		PrimaryKey: []*schema.Column{MaskPartiesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "mask_parties_masks_parties",
+				Columns:    []*schema.Column{MaskPartiesColumns[4]},
+				RefColumns: []*schema.Column{MasksColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "mask_parties_numbers_mask_parties",
+				Columns:    []*schema.Column{MaskPartiesColumns[5]},
+				RefColumns: []*schema.Column{NumbersColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "mask_party_taken",
+				Unique:  true,
+				Columns: []*schema.Column{MaskPartiesColumns[5], MaskPartiesColumns[1]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "freed_at IS NULL",
+				},
+			},
+			{
+				Name:    "mask_extension_taken",
+				Unique:  true,
+				Columns: []*schema.Column{MaskPartiesColumns[5], MaskPartiesColumns[2]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "freed_at IS NULL",
+				},
+			},
+			{
+				Name:    "maskparty_number_id_party_freed_at",
+				Unique:  false,
+				Columns: []*schema.Column{MaskPartiesColumns[5], MaskPartiesColumns[1], MaskPartiesColumns[3]},
+			},
+			{
+				Name:    "maskparty_mask_id",
+				Unique:  false,
+				Columns: []*schema.Column{MaskPartiesColumns[4]},
+			},
+			{
+				Name:    "maskparty_party",
+				Unique:  false,
+				Columns: []*schema.Column{MaskPartiesColumns[1]},
 			},
 		},
 	}
@@ -398,6 +591,57 @@ var (
 			},
 		},
 	}
+	// RecordingsColumns holds the columns for the "recordings" table.
+	RecordingsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "status", Type: field.TypeEnum, Enums: []string{"recording", "ready", "failed", "deleted"}, Default: "recording"},
+		{Name: "duration", Type: field.TypeInt, Default: 0},
+		{Name: "size", Type: field.TypeInt64, Default: 0},
+		{Name: "node", Type: field.TypeString, Default: ""},
+		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "ready_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "call_id", Type: field.TypeUUID},
+	}
+	// RecordingsTable holds the schema information for the "recordings" table.
+	RecordingsTable = &schema.Table{
+		Name:       "recordings",
+		Columns:    RecordingsColumns,
+		PrimaryKey: []*schema.Column{RecordingsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "recordings_calls_recordings",
+				Columns:    []*schema.Column{RecordingsColumns[8]},
+				RefColumns: []*schema.Column{CallsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "recording_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{RecordingsColumns[1], RecordingsColumns[6], RecordingsColumns[0]},
+			},
+			{
+				Name:    "recording_call_id",
+				Unique:  false,
+				Columns: []*schema.Column{RecordingsColumns[8]},
+			},
+			{
+				Name:    "recording_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{RecordingsColumns[6]},
+			},
+			{
+				Name:    "recording_live",
+				Unique:  false,
+				Columns: []*schema.Column{RecordingsColumns[5]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "ready_at IS NULL",
+				},
+			},
+		},
+	}
 	// RetiredNumbersColumns holds the columns for the "retired_numbers" table.
 	RetiredNumbersColumns = []*schema.Column{
 		{Name: "number", Type: field.TypeString},
@@ -425,7 +669,7 @@ var (
 				Symbol:     "rings_sip_numbers_rings",
 				Columns:    []*schema.Column{RingsColumns[2]},
 				RefColumns: []*schema.Column{SipNumbersColumns[0]},
-				OnDelete:   schema.NoAction,
+				OnDelete:   schema.Cascade,
 			},
 		},
 		Indexes: []*schema.Index{
@@ -496,6 +740,8 @@ var (
 		{Name: "id", Type: field.TypeUUID},
 		{Name: "number", Type: field.TypeString, Unique: true},
 		{Name: "password_sealed", Type: field.TypeBytes},
+		{Name: "secure", Type: field.TypeBool, Default: false},
+		{Name: "alias", Type: field.TypeString, Default: ""},
 		{Name: "created_at", Type: field.TypeInt64},
 		{Name: "account_id", Type: field.TypeUUID},
 	}
@@ -507,7 +753,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "sip_numbers_accounts_sip_numbers",
-				Columns:    []*schema.Column{SipNumbersColumns[4]},
+				Columns:    []*schema.Column{SipNumbersColumns[6]},
 				RefColumns: []*schema.Column{AccountsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -516,9 +762,51 @@ var (
 			{
 				Name:    "sipnumber_account_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{SipNumbersColumns[4], SipNumbersColumns[3], SipNumbersColumns[0]},
+				Columns: []*schema.Column{SipNumbersColumns[6], SipNumbersColumns[5], SipNumbersColumns[0]},
 			},
 		},
+	}
+	// SpentSignaturesColumns holds the columns for the "spent_signatures" table.
+	SpentSignaturesColumns = []*schema.Column{
+		{Name: "signature", Type: field.TypeString},
+		{Name: "created_at", Type: field.TypeInt64},
+	}
+	// SpentSignaturesTable holds the schema information for the "spent_signatures" table.
+	SpentSignaturesTable = &schema.Table{
+		Name:       "spent_signatures",
+		Columns:    SpentSignaturesColumns,
+		PrimaryKey: []*schema.Column{SpentSignaturesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "spentsignature_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{SpentSignaturesColumns[1]},
+			},
+		},
+	}
+	// TrunksColumns holds the columns for the "trunks" table.
+	TrunksColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "name", Type: field.TypeString, Unique: true},
+		{Name: "address", Type: field.TypeString},
+		{Name: "transport", Type: field.TypeEnum, Enums: []string{"udp", "tcp", "tls"}, Default: "udp"},
+		{Name: "username", Type: field.TypeString, Default: ""},
+		{Name: "password_sealed", Type: field.TypeBytes, Nullable: true},
+		{Name: "register", Type: field.TypeBool, Default: false},
+		{Name: "prefixes", Type: field.TypeJSON},
+		{Name: "sources", Type: field.TypeJSON, Nullable: true},
+		{Name: "caller_id", Type: field.TypeEnum, Enums: []string{"own", "fixed", "withheld"}, Default: "own"},
+		{Name: "fixed_caller", Type: field.TypeString, Default: ""},
+		{Name: "concurrency", Type: field.TypeInt, Default: 30},
+		{Name: "per_minute", Type: field.TypeInt, Default: 120},
+		{Name: "disabled", Type: field.TypeBool, Default: false},
+		{Name: "created_at", Type: field.TypeInt64},
+	}
+	// TrunksTable holds the schema information for the "trunks" table.
+	TrunksTable = &schema.Table{
+		Name:       "trunks",
+		Columns:    TrunksColumns,
+		PrimaryKey: []*schema.Column{TrunksColumns[0]},
 	}
 	// ApplicationPoolColumns holds the columns for the "application_pool" table.
 	ApplicationPoolColumns = []*schema.Column{
@@ -578,17 +866,23 @@ var (
 		BlocksTable,
 		CallsTable,
 		CaptchasTable,
+		ContactsTable,
 		DevicesTable,
 		EventsTable,
 		IdempotencyKeysTable,
+		MasksTable,
+		MaskPartiesTable,
 		MessagesTable,
 		NumbersTable,
 		NumberGroupsTable,
+		RecordingsTable,
 		RetiredNumbersTable,
 		RingsTable,
 		SessionsTable,
 		SettingsTable,
 		SipNumbersTable,
+		SpentSignaturesTable,
+		TrunksTable,
 		ApplicationPoolTable,
 		NumberGroupNumbersTable,
 	}
@@ -599,9 +893,14 @@ func init() {
 	ApplicationsTable.ForeignKeys[0].RefTable = AccountsTable
 	BlocksTable.ForeignKeys[0].RefTable = AccountsTable
 	CallsTable.ForeignKeys[0].RefTable = NumbersTable
+	ContactsTable.ForeignKeys[0].RefTable = SipNumbersTable
+	MasksTable.ForeignKeys[0].RefTable = NumbersTable
+	MaskPartiesTable.ForeignKeys[0].RefTable = MasksTable
+	MaskPartiesTable.ForeignKeys[1].RefTable = NumbersTable
 	NumbersTable.ForeignKeys[0].RefTable = AccountsTable
 	NumbersTable.ForeignKeys[1].RefTable = DevicesTable
 	NumberGroupsTable.ForeignKeys[0].RefTable = AccountsTable
+	RecordingsTable.ForeignKeys[0].RefTable = CallsTable
 	RingsTable.ForeignKeys[0].RefTable = SipNumbersTable
 	SessionsTable.ForeignKeys[0].RefTable = AccountsTable
 	SipNumbersTable.ForeignKeys[0].RefTable = AccountsTable

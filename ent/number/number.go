@@ -50,6 +50,10 @@ const (
 	EdgeApplications = "applications"
 	// EdgeCalls holds the string denoting the calls edge name in mutations.
 	EdgeCalls = "calls"
+	// EdgeMasks holds the string denoting the masks edge name in mutations.
+	EdgeMasks = "masks"
+	// EdgeMaskParties holds the string denoting the mask_parties edge name in mutations.
+	EdgeMaskParties = "mask_parties"
 	// Table holds the table name of the number in the database.
 	Table = "numbers"
 	// AccountTable is the table that holds the account relation/edge.
@@ -83,6 +87,20 @@ const (
 	CallsInverseTable = "calls"
 	// CallsColumn is the table column denoting the calls relation/edge.
 	CallsColumn = "number_id"
+	// MasksTable is the table that holds the masks relation/edge.
+	MasksTable = "masks"
+	// MasksInverseTable is the table name for the Mask entity.
+	// It exists in this package in order to avoid circular dependency with the "mask" package.
+	MasksInverseTable = "masks"
+	// MasksColumn is the table column denoting the masks relation/edge.
+	MasksColumn = "number_id"
+	// MaskPartiesTable is the table that holds the mask_parties relation/edge.
+	MaskPartiesTable = "mask_parties"
+	// MaskPartiesInverseTable is the table name for the MaskParty entity.
+	// It exists in this package in order to avoid circular dependency with the "maskparty" package.
+	MaskPartiesInverseTable = "mask_parties"
+	// MaskPartiesColumn is the table column denoting the mask_parties relation/edge.
+	MaskPartiesColumn = "number_id"
 )
 
 // Columns holds all SQL columns for number fields.
@@ -314,6 +332,34 @@ func ByCalls(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newCallsStep(), append([]sql.OrderTerm{term}, terms...)...)
 	}
 }
+
+// ByMasksCount orders the results by masks count.
+func ByMasksCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newMasksStep(), opts...)
+	}
+}
+
+// ByMasks orders the results by masks terms.
+func ByMasks(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newMasksStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
+
+// ByMaskPartiesCount orders the results by mask_parties count.
+func ByMaskPartiesCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newMaskPartiesStep(), opts...)
+	}
+}
+
+// ByMaskParties orders the results by mask_parties terms.
+func ByMaskParties(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newMaskPartiesStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newAccountStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
@@ -347,5 +393,19 @@ func newCallsStep() *sqlgraph.Step {
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(CallsInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.O2M, false, CallsTable, CallsColumn),
+	)
+}
+func newMasksStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(MasksInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, MasksTable, MasksColumn),
+	)
+}
+func newMaskPartiesStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(MaskPartiesInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, MaskPartiesTable, MaskPartiesColumn),
 	)
 }

@@ -751,6 +751,52 @@ func HasCallsWith(preds ...predicate.Call) predicate.Number {
 	})
 }
 
+// HasMasks applies the HasEdge predicate on the "masks" edge.
+func HasMasks() predicate.Number {
+	return predicate.Number(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, MasksTable, MasksColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasMasksWith applies the HasEdge predicate on the "masks" edge with a given conditions (other predicates).
+func HasMasksWith(preds ...predicate.Mask) predicate.Number {
+	return predicate.Number(func(s *sql.Selector) {
+		step := newMasksStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasMaskParties applies the HasEdge predicate on the "mask_parties" edge.
+func HasMaskParties() predicate.Number {
+	return predicate.Number(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, MaskPartiesTable, MaskPartiesColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasMaskPartiesWith applies the HasEdge predicate on the "mask_parties" edge with a given conditions (other predicates).
+func HasMaskPartiesWith(preds ...predicate.MaskParty) predicate.Number {
+	return predicate.Number(func(s *sql.Selector) {
+		step := newMaskPartiesStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
 // And groups predicates with the AND operator between them.
 func And(predicates ...predicate.Number) predicate.Number {
 	return predicate.Number(sql.AndPredicates(predicates...))

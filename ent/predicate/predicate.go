@@ -24,6 +24,9 @@ type Call func(*sql.Selector)
 // Captcha is the predicate function for captcha builders.
 type Captcha func(*sql.Selector)
 
+// Contact is the predicate function for contact builders.
+type Contact func(*sql.Selector)
+
 // Device is the predicate function for device builders.
 type Device func(*sql.Selector)
 
@@ -32,6 +35,12 @@ type Event func(*sql.Selector)
 
 // IdempotencyKey is the predicate function for idempotencykey builders.
 type IdempotencyKey func(*sql.Selector)
+
+// Mask is the predicate function for mask builders.
+type Mask func(*sql.Selector)
+
+// MaskParty is the predicate function for maskparty builders.
+type MaskParty func(*sql.Selector)
 
 // Message is the predicate function for message builders.
 type Message func(*sql.Selector)
@@ -53,6 +62,9 @@ type Number func(*sql.Selector)
 // NumberGroup is the predicate function for numbergroup builders.
 type NumberGroup func(*sql.Selector)
 
+// Recording is the predicate function for recording builders.
+type Recording func(*sql.Selector)
+
 // RetiredNumber is the predicate function for retirednumber builders.
 type RetiredNumber func(*sql.Selector)
 
@@ -67,3 +79,9 @@ type Setting func(*sql.Selector)
 
 // SipNumber is the predicate function for sipnumber builders.
 type SipNumber func(*sql.Selector)
+
+// SpentSignature is the predicate function for spentsignature builders.
+type SpentSignature func(*sql.Selector)
+
+// Trunk is the predicate function for trunk builders.
+type Trunk func(*sql.Selector)

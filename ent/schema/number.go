@@ -39,6 +39,8 @@ func (Number) Edges() []ent.Edge {
 		edge.From("groups", NumberGroup.Type).Ref("numbers"),
 		edge.From("applications", Application.Type).Ref("pool"),
 		edge.To("calls", Call.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("masks", Mask.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("mask_parties", MaskParty.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 	}
 }
 

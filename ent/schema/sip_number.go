@@ -2,6 +2,7 @@ package schema
 
 import (
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema/edge"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
@@ -18,6 +19,8 @@ func (SipNumber) Fields() []ent.Field {
 		field.UUID("account_id", uuid.UUID{}).Immutable(),
 		field.String("number").Unique().Immutable(),
 		field.Bytes("password_sealed").Sensitive(),
+		field.Bool("secure").Default(false).Comment("its calls must be encrypted: TLS and SRTP"),
+		field.String("alias").Default(""),
 		created(),
 	}
 }
@@ -26,7 +29,8 @@ func (SipNumber) Fields() []ent.Field {
 func (SipNumber) Edges() []ent.Edge {
 	return []ent.Edge{
 		edge.From("account", Account.Type).Ref("sip_numbers").Field("account_id").Unique().Required().Immutable(),
-		edge.To("rings", Ring.Type),
+		edge.To("rings", Ring.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("contacts", Contact.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 	}
 }
 

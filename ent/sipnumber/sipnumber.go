@@ -21,12 +21,18 @@ const (
 	FieldNumber = "number"
 	// FieldPasswordSealed holds the string denoting the password_sealed field in the database.
 	FieldPasswordSealed = "password_sealed"
+	// FieldSecure holds the string denoting the secure field in the database.
+	FieldSecure = "secure"
+	// FieldAlias holds the string denoting the alias field in the database.
+	FieldAlias = "alias"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
 	// EdgeAccount holds the string denoting the account edge name in mutations.
 	EdgeAccount = "account"
 	// EdgeRings holds the string denoting the rings edge name in mutations.
 	EdgeRings = "rings"
+	// EdgeContacts holds the string denoting the contacts edge name in mutations.
+	EdgeContacts = "contacts"
 	// Table holds the table name of the sipnumber in the database.
 	Table = "sip_numbers"
 	// AccountTable is the table that holds the account relation/edge.
@@ -43,6 +49,13 @@ const (
 	RingsInverseTable = "rings"
 	// RingsColumn is the table column denoting the rings relation/edge.
 	RingsColumn = "sip_number_id"
+	// ContactsTable is the table that holds the contacts relation/edge.
+	ContactsTable = "contacts"
+	// ContactsInverseTable is the table name for the Contact entity.
+	// It exists in this package in order to avoid circular dependency with the "contact" package.
+	ContactsInverseTable = "contacts"
+	// ContactsColumn is the table column denoting the contacts relation/edge.
+	ContactsColumn = "sip_number_id"
 )
 
 // Columns holds all SQL columns for sipnumber fields.
@@ -51,6 +64,8 @@ var Columns = []string{
 	FieldAccountID,
 	FieldNumber,
 	FieldPasswordSealed,
+	FieldSecure,
+	FieldAlias,
 	FieldCreatedAt,
 }
 
@@ -65,6 +80,10 @@ func ValidColumn(column string) bool {
 }
 
 var (
+	// DefaultSecure holds the default value on creation for the "secure" field.
+	DefaultSecure bool
+	// DefaultAlias holds the default value on creation for the "alias" field.
+	DefaultAlias string
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() clock.Micros
 	// DefaultID holds the default value on creation for the "id" field.
@@ -87,6 +106,16 @@ func ByAccountID(opts ...sql.OrderTermOption) OrderOption {
 // ByNumber orders the results by the number field.
 func ByNumber(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldNumber, opts...).ToFunc()
+}
+
+// BySecure orders the results by the secure field.
+func BySecure(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldSecure, opts...).ToFunc()
+}
+
+// ByAlias orders the results by the alias field.
+func ByAlias(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldAlias, opts...).ToFunc()
 }
 
 // ByCreatedAt orders the results by the created_at field.
@@ -114,6 +143,20 @@ func ByRings(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newRingsStep(), append([]sql.OrderTerm{term}, terms...)...)
 	}
 }
+
+// ByContactsCount orders the results by contacts count.
+func ByContactsCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newContactsStep(), opts...)
+	}
+}
+
+// ByContacts orders the results by contacts terms.
+func ByContacts(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newContactsStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newAccountStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
@@ -126,5 +169,12 @@ func newRingsStep() *sqlgraph.Step {
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(RingsInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.O2M, false, RingsTable, RingsColumn),
+	)
+}
+func newContactsStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(ContactsInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, ContactsTable, ContactsColumn),
 	)
 }

@@ -71,6 +71,16 @@ func PasswordSealed(v []byte) predicate.SipNumber {
 	return predicate.SipNumber(sql.FieldEQ(FieldPasswordSealed, v))
 }
 
+// Secure applies equality check predicate on the "secure" field. It's identical to SecureEQ.
+func Secure(v bool) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldEQ(FieldSecure, v))
+}
+
+// Alias applies equality check predicate on the "alias" field. It's identical to AliasEQ.
+func Alias(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldEQ(FieldAlias, v))
+}
+
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v clock.Micros) predicate.SipNumber {
 	vc := int64(v)
@@ -202,6 +212,81 @@ func PasswordSealedLTE(v []byte) predicate.SipNumber {
 	return predicate.SipNumber(sql.FieldLTE(FieldPasswordSealed, v))
 }
 
+// SecureEQ applies the EQ predicate on the "secure" field.
+func SecureEQ(v bool) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldEQ(FieldSecure, v))
+}
+
+// SecureNEQ applies the NEQ predicate on the "secure" field.
+func SecureNEQ(v bool) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldNEQ(FieldSecure, v))
+}
+
+// AliasEQ applies the EQ predicate on the "alias" field.
+func AliasEQ(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldEQ(FieldAlias, v))
+}
+
+// AliasNEQ applies the NEQ predicate on the "alias" field.
+func AliasNEQ(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldNEQ(FieldAlias, v))
+}
+
+// AliasIn applies the In predicate on the "alias" field.
+func AliasIn(vs ...string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldIn(FieldAlias, vs...))
+}
+
+// AliasNotIn applies the NotIn predicate on the "alias" field.
+func AliasNotIn(vs ...string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldNotIn(FieldAlias, vs...))
+}
+
+// AliasGT applies the GT predicate on the "alias" field.
+func AliasGT(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldGT(FieldAlias, v))
+}
+
+// AliasGTE applies the GTE predicate on the "alias" field.
+func AliasGTE(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldGTE(FieldAlias, v))
+}
+
+// AliasLT applies the LT predicate on the "alias" field.
+func AliasLT(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldLT(FieldAlias, v))
+}
+
+// AliasLTE applies the LTE predicate on the "alias" field.
+func AliasLTE(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldLTE(FieldAlias, v))
+}
+
+// AliasContains applies the Contains predicate on the "alias" field.
+func AliasContains(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldContains(FieldAlias, v))
+}
+
+// AliasHasPrefix applies the HasPrefix predicate on the "alias" field.
+func AliasHasPrefix(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldHasPrefix(FieldAlias, v))
+}
+
+// AliasHasSuffix applies the HasSuffix predicate on the "alias" field.
+func AliasHasSuffix(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldHasSuffix(FieldAlias, v))
+}
+
+// AliasEqualFold applies the EqualFold predicate on the "alias" field.
+func AliasEqualFold(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldEqualFold(FieldAlias, v))
+}
+
+// AliasContainsFold applies the ContainsFold predicate on the "alias" field.
+func AliasContainsFold(v string) predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldContainsFold(FieldAlias, v))
+}
+
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
 func CreatedAtEQ(v clock.Micros) predicate.SipNumber {
 	vc := int64(v)
@@ -294,6 +379,29 @@ func HasRings() predicate.SipNumber {
 func HasRingsWith(preds ...predicate.Ring) predicate.SipNumber {
 	return predicate.SipNumber(func(s *sql.Selector) {
 		step := newRingsStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasContacts applies the HasEdge predicate on the "contacts" edge.
+func HasContacts() predicate.SipNumber {
+	return predicate.SipNumber(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, ContactsTable, ContactsColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasContactsWith applies the HasEdge predicate on the "contacts" edge with a given conditions (other predicates).
+func HasContactsWith(preds ...predicate.Contact) predicate.SipNumber {
+	return predicate.SipNumber(func(s *sql.Selector) {
+		step := newContactsStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

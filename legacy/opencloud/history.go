@@ -39,7 +39,7 @@ func (d *door) history(r *http.Request, _ *object) (any, error) {
 	}
 	rows := make([]callRow, len(calls))
 	for i, c := range calls {
-		rows[i] = callRow{ID: c.Call.ID, NumberID: c.Call.NumberID, CallerNum: c.Call.Peer, Status: c.Outcome,
+		rows[i] = callRow{ID: c.Call.ID, NumberID: *c.Call.NumberID, CallerNum: c.Call.Peer, Status: c.Outcome,
 			Duration: c.Call.Duration, CreatedAt: c.Call.CreatedAt.Milli(), Number: c.Number, Alias: c.Alias}
 	}
 	return historyBody{rows, total, want.Limit, want.Offset}, nil

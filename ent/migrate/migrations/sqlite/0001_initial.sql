@@ -31,11 +31,17 @@ CREATE UNIQUE INDEX `block_account_id_number` ON `blocks` (`account_id`, `number
 -- Create index "block_account_id_created_at_id" to table: "blocks"
 CREATE INDEX `block_account_id_created_at_id` ON `blocks` (`account_id`, `created_at`, `id`);
 -- Create "calls" table
-CREATE TABLE `calls` (`id` uuid NOT NULL, `account_id` uuid NOT NULL, `peer` text NOT NULL, `direction` text NOT NULL, `status` text NOT NULL, `duration` integer NOT NULL DEFAULT (0), `created_at` integer NOT NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `calls_numbers_calls` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
+CREATE TABLE `calls` (`id` uuid NOT NULL, `conversation_id` uuid NOT NULL, `account_id` uuid NOT NULL, `peer` text NOT NULL, `second` text NOT NULL DEFAULT (''), `direction` text NOT NULL, `status` text NOT NULL DEFAULT ('queued'), `outcome` text NULL, `reason` text NOT NULL DEFAULT (''), `sip_status` integer NOT NULL DEFAULT (0), `cause` integer NOT NULL DEFAULT (0), `duration` integer NOT NULL DEFAULT (0), `record` bool NOT NULL DEFAULT (false), `mask_id` uuid NULL, `application_id` uuid NULL, `client_key` text NULL, `user_data` text NOT NULL DEFAULT (''), `node` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `dialled_at` integer NULL, `ringing_at` integer NULL, `answered_at` integer NULL, `ended_at` integer NULL, `number_id` uuid NULL, PRIMARY KEY (`id`), CONSTRAINT `calls_numbers_calls` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
 -- Create index "call_account_id_created_at_id" to table: "calls"
 CREATE INDEX `call_account_id_created_at_id` ON `calls` (`account_id`, `created_at`, `id`);
 -- Create index "call_number_id_created_at_id" to table: "calls"
 CREATE INDEX `call_number_id_created_at_id` ON `calls` (`number_id`, `created_at`, `id`);
+-- Create index "call_conversation_id" to table: "calls"
+CREATE INDEX `call_conversation_id` ON `calls` (`conversation_id`);
+-- Create index "call_account_id_client_key" to table: "calls"
+CREATE UNIQUE INDEX `call_account_id_client_key` ON `calls` (`account_id`, `client_key`);
+-- Create index "call_live" to table: "calls"
+CREATE INDEX `call_live` ON `calls` (`node`) WHERE ended_at IS NULL;
 -- Create "captchas" table
 CREATE TABLE `captchas` (`id` uuid NOT NULL, `a` integer NOT NULL, `b` integer NOT NULL, `token` uuid NULL, `solved` bool NOT NULL DEFAULT (false), `expires_at` integer NOT NULL, PRIMARY KEY (`id`));
 -- Create index "captchas_token_key" to table: "captchas"
@@ -44,6 +50,12 @@ CREATE UNIQUE INDEX `captchas_token_key` ON `captchas` (`token`);
 CREATE UNIQUE INDEX `captcha_a_b` ON `captchas` (`a`, `b`) WHERE NOT solved;
 -- Create index "captcha_expires_at" to table: "captchas"
 CREATE INDEX `captcha_expires_at` ON `captchas` (`expires_at`);
+-- Create "contacts" table
+CREATE TABLE `contacts` (`id` uuid NOT NULL, `uri` text NOT NULL, `source` text NOT NULL, `transport` text NOT NULL, `user_agent` text NOT NULL DEFAULT (''), `call_id` text NOT NULL, `cseq` integer NOT NULL, `node` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `expires_at` integer NULL, `sip_number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `contacts_sip_numbers_contacts` FOREIGN KEY (`sip_number_id`) REFERENCES `sip_numbers` (`id`) ON DELETE CASCADE);
+-- Create index "contact_sip_number_id_uri" to table: "contacts"
+CREATE UNIQUE INDEX `contact_sip_number_id_uri` ON `contacts` (`sip_number_id`, `uri`);
+-- Create index "contact_expires_at" to table: "contacts"
+CREATE INDEX `contact_expires_at` ON `contacts` (`expires_at`);
 -- Create "devices" table
 CREATE TABLE `devices` (`id` uuid NOT NULL, `token_hash` blob NOT NULL, `token_sealed` blob NOT NULL, `app_id` text NOT NULL, `build` text NOT NULL, `name` text NOT NULL, `locale` text NOT NULL, `created_at` integer NOT NULL, `updated_at` integer NOT NULL, PRIMARY KEY (`id`));
 -- Create index "devices_token_hash_key" to table: "devices"
@@ -58,6 +70,28 @@ CREATE TABLE `idempotency_keys` (`id` integer NOT NULL, `scope` text NOT NULL, `
 CREATE UNIQUE INDEX `idempotencykey_scope_key` ON `idempotency_keys` (`scope`, `key`);
 -- Create index "idempotencykey_created_at" to table: "idempotency_keys"
 CREATE INDEX `idempotencykey_created_at` ON `idempotency_keys` (`created_at`);
+-- Create "masks" table
+CREATE TABLE `masks` (`id` uuid NOT NULL, `account_id` uuid NOT NULL, `application_id` uuid NULL, `second_number_id` uuid NULL, `kind` text NOT NULL, `first` text NOT NULL, `second` text NOT NULL DEFAULT (''), `direction` text NOT NULL DEFAULT ('both'), `extension` text NOT NULL DEFAULT (''), `record` bool NOT NULL DEFAULT (false), `user_data` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `expires_at` integer NULL, `ended_at` integer NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `masks_numbers_masks` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
+-- Create index "mask_account_id_created_at_id" to table: "masks"
+CREATE INDEX `mask_account_id_created_at_id` ON `masks` (`account_id`, `created_at`, `id`);
+-- Create index "mask_number_id_created_at" to table: "masks"
+CREATE INDEX `mask_number_id_created_at` ON `masks` (`number_id`, `created_at`);
+-- Create index "mask_second_number_id" to table: "masks"
+CREATE INDEX `mask_second_number_id` ON `masks` (`second_number_id`);
+-- Create index "mask_expires_at" to table: "masks"
+CREATE INDEX `mask_expires_at` ON `masks` (`expires_at`) WHERE ended_at IS NULL;
+-- Create "mask_parties" table
+CREATE TABLE `mask_parties` (`id` integer NOT NULL, `party` text NOT NULL, `extension` text NULL, `freed_at` integer NULL, `mask_id` uuid NOT NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `mask_parties_masks_parties` FOREIGN KEY (`mask_id`) REFERENCES `masks` (`id`) ON DELETE CASCADE, CONSTRAINT `mask_parties_numbers_mask_parties` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
+-- Create index "mask_party_taken" to table: "mask_parties"
+CREATE UNIQUE INDEX `mask_party_taken` ON `mask_parties` (`number_id`, `party`) WHERE freed_at IS NULL;
+-- Create index "mask_extension_taken" to table: "mask_parties"
+CREATE UNIQUE INDEX `mask_extension_taken` ON `mask_parties` (`number_id`, `extension`) WHERE freed_at IS NULL;
+-- Create index "maskparty_number_id_party_freed_at" to table: "mask_parties"
+CREATE INDEX `maskparty_number_id_party_freed_at` ON `mask_parties` (`number_id`, `party`, `freed_at`);
+-- Create index "maskparty_mask_id" to table: "mask_parties"
+CREATE INDEX `maskparty_mask_id` ON `mask_parties` (`mask_id`);
+-- Create index "maskparty_party" to table: "mask_parties"
+CREATE INDEX `maskparty_party` ON `mask_parties` (`party`);
 -- Create "messages" table
 CREATE TABLE `messages` (`id` integer NOT NULL, `from_account` uuid NOT NULL, `from_number_id` uuid NOT NULL, `from_number` text NOT NULL, `from_name` text NOT NULL DEFAULT (''), `to_account` uuid NOT NULL, `to_number_id` uuid NOT NULL, `to_number` text NOT NULL, `kind` text NOT NULL DEFAULT ('text'), `text` blob NULL, `data_id` integer NOT NULL, `content` text NULL, `length` integer NOT NULL DEFAULT (0), `file_name` text NULL, `created_at` integer NOT NULL, `delivered_at` integer NULL, PRIMARY KEY (`id`));
 -- Create index "message_to_account_id" to table: "messages"
@@ -78,10 +112,20 @@ CREATE INDEX `number_device_id` ON `numbers` (`device_id`);
 CREATE TABLE `number_groups` (`id` uuid NOT NULL, `name` text NOT NULL, `created_at` integer NOT NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `number_groups_accounts_groups` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
 -- Create index "numbergroup_account_id_name" to table: "number_groups"
 CREATE UNIQUE INDEX `numbergroup_account_id_name` ON `number_groups` (`account_id`, `name`);
+-- Create "recordings" table
+CREATE TABLE `recordings` (`id` uuid NOT NULL, `account_id` uuid NOT NULL, `status` text NOT NULL DEFAULT ('recording'), `duration` integer NOT NULL DEFAULT (0), `size` integer NOT NULL DEFAULT (0), `node` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `ready_at` integer NULL, `call_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `recordings_calls_recordings` FOREIGN KEY (`call_id`) REFERENCES `calls` (`id`) ON DELETE CASCADE);
+-- Create index "recording_account_id_created_at_id" to table: "recordings"
+CREATE INDEX `recording_account_id_created_at_id` ON `recordings` (`account_id`, `created_at`, `id`);
+-- Create index "recording_call_id" to table: "recordings"
+CREATE INDEX `recording_call_id` ON `recordings` (`call_id`);
+-- Create index "recording_created_at" to table: "recordings"
+CREATE INDEX `recording_created_at` ON `recordings` (`created_at`);
+-- Create index "recording_live" to table: "recordings"
+CREATE INDEX `recording_live` ON `recordings` (`node`) WHERE ready_at IS NULL;
 -- Create "retired_numbers" table
 CREATE TABLE `retired_numbers` (`number` text NOT NULL, `created_at` integer NOT NULL, PRIMARY KEY (`number`));
 -- Create "rings" table
-CREATE TABLE `rings` (`id` integer NOT NULL, `number` text NOT NULL, `sip_number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `rings_sip_numbers_rings` FOREIGN KEY (`sip_number_id`) REFERENCES `sip_numbers` (`id`) ON DELETE NO ACTION);
+CREATE TABLE `rings` (`id` integer NOT NULL, `number` text NOT NULL, `sip_number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `rings_sip_numbers_rings` FOREIGN KEY (`sip_number_id`) REFERENCES `sip_numbers` (`id`) ON DELETE CASCADE);
 -- Create index "ring_sip_number_id_number" to table: "rings"
 CREATE UNIQUE INDEX `ring_sip_number_id_number` ON `rings` (`sip_number_id`, `number`);
 -- Create index "ring_number" to table: "rings"
@@ -95,11 +139,19 @@ CREATE INDEX `session_open` ON `sessions` (`created_at`) WHERE closed_at IS NULL
 -- Create "settings" table
 CREATE TABLE `settings` (`name` text NOT NULL, `value` blob NOT NULL, PRIMARY KEY (`name`));
 -- Create "sip_numbers" table
-CREATE TABLE `sip_numbers` (`id` uuid NOT NULL, `number` text NOT NULL, `password_sealed` blob NOT NULL, `created_at` integer NOT NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sip_numbers_accounts_sip_numbers` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
+CREATE TABLE `sip_numbers` (`id` uuid NOT NULL, `number` text NOT NULL, `password_sealed` blob NOT NULL, `secure` bool NOT NULL DEFAULT (false), `alias` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `account_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `sip_numbers_accounts_sip_numbers` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION);
 -- Create index "sip_numbers_number_key" to table: "sip_numbers"
 CREATE UNIQUE INDEX `sip_numbers_number_key` ON `sip_numbers` (`number`);
 -- Create index "sipnumber_account_id_created_at_id" to table: "sip_numbers"
 CREATE INDEX `sipnumber_account_id_created_at_id` ON `sip_numbers` (`account_id`, `created_at`, `id`);
+-- Create "spent_signatures" table
+CREATE TABLE `spent_signatures` (`signature` text NOT NULL, `created_at` integer NOT NULL, PRIMARY KEY (`signature`));
+-- Create index "spentsignature_created_at" to table: "spent_signatures"
+CREATE INDEX `spentsignature_created_at` ON `spent_signatures` (`created_at`);
+-- Create "trunks" table
+CREATE TABLE `trunks` (`id` uuid NOT NULL, `name` text NOT NULL, `address` text NOT NULL, `transport` text NOT NULL DEFAULT ('udp'), `username` text NOT NULL DEFAULT (''), `password_sealed` blob NULL, `register` bool NOT NULL DEFAULT (false), `prefixes` json NOT NULL, `sources` json NULL, `caller_id` text NOT NULL DEFAULT ('own'), `fixed_caller` text NOT NULL DEFAULT (''), `concurrency` integer NOT NULL DEFAULT (30), `per_minute` integer NOT NULL DEFAULT (120), `disabled` bool NOT NULL DEFAULT (false), `created_at` integer NOT NULL, PRIMARY KEY (`id`));
+-- Create index "trunks_name_key" to table: "trunks"
+CREATE UNIQUE INDEX `trunks_name_key` ON `trunks` (`name`);
 -- Create "application_pool" table
 CREATE TABLE `application_pool` (`application_id` uuid NOT NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`application_id`, `number_id`), CONSTRAINT `application_pool_application_id` FOREIGN KEY (`application_id`) REFERENCES `applications` (`id`) ON DELETE CASCADE, CONSTRAINT `application_pool_number_id` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
 -- Create "number_group_numbers" table
