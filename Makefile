@@ -17,8 +17,8 @@ run:
 
 check: tools format vet staticcheck generated test
 
-# What the checks need and the machine lacks. PostgreSQL is started by the tests themselves; the playground is tested in Chromium, and the real
-# GraphQL clients with Node.js 20 or later.
+# What the checks need and the machine lacks. PostgreSQL is started by the tests themselves; the playground is tested in Chromium, the real
+# GraphQL clients with Node.js 20 or later, and calls with baresip and sipp.
 tools:
 	@need=""
 	has() { command -v "$$1" >/dev/null; }
@@ -27,6 +27,9 @@ tools:
 	has node || need+=" nodejs"
 	has npm  || need+=" npm"
 	has chromium || has chromium-browser || has google-chrome || need+=" chromium"
+	has baresip || need+=" baresip-core"
+	has sipp || need+=" sip-tester"
+	has espeak-ng || need+=" espeak-ng"
 	has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need+=" postgresql"
 	if [ -n "$$need" ]; then
 		echo "installing$$need"

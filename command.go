@@ -36,12 +36,12 @@ func load(ctx context.Context, line *config.Line, p program) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", line.File, err)
 	}
-	svc, store, err := p.rules(ctx, line.Settings)
+	r, err := p.rules(ctx, line.Settings)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	there, err := svc.Provision(ctx, file.Wish)
+	defer func() { err = errors.Join(err, r.store.Close()) }()
+	there, err := r.svc.Provision(ctx, file.Wish)
 	if err != nil {
 		return fmt.Errorf("%s: %w", line.File, file.Explain(err))
 	}
@@ -60,19 +60,19 @@ func read(name string) ([]byte, error) {
 
 // migrate opens the store, which brings its schema up to date, and says what made it.
 func migrate(ctx context.Context, line *config.Line, p program) (err error) {
-	_, store, err := p.rules(ctx, line.Settings)
+	r, err := p.rules(ctx, line.Settings)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	revisions, err := store.Revisions(ctx)
+	defer func() { err = errors.Join(err, r.store.Close()) }()
+	revisions, err := r.store.Revisions(ctx)
 	if err != nil {
 		return err
 	}
-	for _, r := range revisions {
-		fmt.Fprintf(p.out, "%s  applied %s\n", r.Version, r.AppliedAt.Time().Format(time.RFC3339))
+	for _, done := range revisions {
+		fmt.Fprintf(p.out, "%s  applied %s\n", done.Version, done.AppliedAt.Time().Format(time.RFC3339))
 	}
-	_, err = fmt.Fprintf(p.out, "the schema of the %s database is up to date\n", store.Dialect())
+	_, err = fmt.Fprintf(p.out, "the schema of the %s database is up to date\n", r.store.Dialect())
 	return err
 }
 
@@ -98,11 +98,11 @@ func version() string {
 // figures are what the program counts beside its requests.
 func figures(d *doors) []httpd.Figure {
 	return []httpd.Figure{
-		{Name: "switchboard_store_changes_total", Help: "Changes that were committed.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Changes) }},
-		{Name: "switchboard_store_commits_total", Help: "Commits that they took; on SQLite each is a flush of the disk.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Commits) }},
-		{Name: "switchboard_store_failed_total", Help: "Changes that were begun and not committed.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Failed) }},
-		{Name: "switchboard_store_busy_total", Help: "Changes that were turned away because too many waited.", Rises: true, Read: func() float64 { return float64(d.store.Stats().Busy) }},
-		{Name: "switchboard_store_waiting", Help: "Changes that wait.", Read: func() float64 { return float64(d.store.Stats().QueueLen) }},
+		{Name: "switchboard_store_changes_total", Help: "Changes that were committed.", Rises: true, Read: func() float64 { return float64(d.rules.store.Stats().Changes) }},
+		{Name: "switchboard_store_commits_total", Help: "Commits that they took; on SQLite each is a flush of the disk.", Rises: true, Read: func() float64 { return float64(d.rules.store.Stats().Commits) }},
+		{Name: "switchboard_store_failed_total", Help: "Changes that were begun and not committed.", Rises: true, Read: func() float64 { return float64(d.rules.store.Stats().Failed) }},
+		{Name: "switchboard_store_busy_total", Help: "Changes that were turned away because too many waited.", Rises: true, Read: func() float64 { return float64(d.rules.store.Stats().Busy) }},
+		{Name: "switchboard_store_waiting", Help: "Changes that wait.", Read: func() float64 { return float64(d.rules.store.Stats().QueueLen) }},
 		{Name: "switchboard_sockets", Help: "WebSockets that are open.", Read: func() float64 { return float64(d.sockets.Open()) }},
 	}
 }

@@ -98,7 +98,7 @@ var listening = regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
 // start starts a server on a free port and waits until it says where.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	c := command(t, append([]string{"--http", "127.0.0.1:0"}, args...)...)
+	c := command(t, append([]string{"--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--media-ports", "0"}, args...)...)
 	p := &process{T: t, command: c, log: &transcript{}, exited: make(chan struct{})}
 	c.Stderr = p.log
 	out, err := c.StdoutPipe()

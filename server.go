@@ -11,21 +11,21 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"switchboard/comms"
-	"switchboard/docs"
-	"switchboard/ent"
-	"switchboard/graph"
+	"switchboard/comms/call"
 	"switchboard/internal/config"
 	"switchboard/internal/content"
 	"switchboard/internal/db"
 	"switchboard/internal/httpd"
 	"switchboard/internal/memory"
-	"switchboard/legacy"
+	"switchboard/providers"
+	"switchboard/providers/sip"
+	"switchboard/providers/voice"
 )
 
 func main() {
@@ -62,34 +62,53 @@ type program struct {
 	log *slog.Logger
 }
 
-// rules opens the store and builds the rules over it. close is called last.
-func (p program) rules(ctx context.Context, s config.Settings) (svc *comms.Service, store *db.Store, err error) {
+// rules is the store and the rules over it.
+type rules struct {
+	store *db.Store
+	svc   *comms.Service
+	calls *call.Service
+	voice *voice.Speaker
+	key   []byte
+}
+
+// rules opens the store and builds the rules over it. The store is closed last.
+func (p program) rules(ctx context.Context, s config.Settings) (r rules, err error) {
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("making the data folder: %w", err)
+		return r, fmt.Errorf("making the data folder: %w", err)
 	}
-	key, err := config.Key(s.SecretFile)
-	if err != nil {
-		return nil, nil, err
+	if r.key, err = config.Key(s.SecretFile); err != nil {
+		return r, err
 	}
 	contents, err := content.Open(content.Options{Data: s.Data, URL: string(s.Content)})
 	if err != nil {
-		return nil, nil, err
+		return r, err
 	}
-	if store, err = db.Open(ctx, db.Options{Data: s.Data, URL: string(s.Database), Logger: p.log}); err != nil {
-		return nil, nil, err
+	if r.store, err = db.Open(ctx, db.Options{Data: s.Data, URL: string(s.Database), Logger: p.log}); err != nil {
+		return r, err
 	}
-	o := comms.Options{Store: store, Contents: contents, Secret: key, Log: p.log, Node: node(s),
+	o := comms.Options{Store: r.store, Contents: contents, Secret: r.key, Log: p.log, Node: node(s),
 		Limits: comms.Limits{PageSize: int(s.GraphQL.PageSize), Data: int64(s.MaxData), Retention: time.Duration(s.Retention),
 			TokenTTL: time.Duration(s.TokenTTL), LinkTTL: time.Duration(s.LinkTTL)}}
 	if !s.NoThrottle {
 		o.Throttle = comms.Throttle{Register: comms.Rate(s.Throttle.Register), Login: comms.Rate(s.Throttle.Login),
 			Captcha: comms.Rate(s.Throttle.Captcha), PIN: comms.Rate(s.Throttle.PIN)}
 	}
-	if svc, err = comms.New(o); err != nil {
-		return nil, nil, errors.Join(err, store.Close())
+	if r.svc, err = comms.New(o); err != nil {
+		return r, errors.Join(err, r.store.Close())
 	}
-	return svc, store, nil
+	archive, err := content.OpenArchive(content.Options{Data: s.Data, URL: string(s.Content)})
+	if err != nil {
+		return r, errors.Join(err, r.store.Close())
+	}
+	r.voice = voice.New(voice.Options{Log: p.log})
+	r.calls = call.New(r.svc, call.Options{Archive: archive, Voice: r.voice, Recordings: recordings(s), Country: s.DefaultCountry,
+		Retention: time.Duration(s.RecordingRetention), MaskRest: time.Duration(s.MaskRest), Limits: call.Limits{AtOnce: int(s.Calls.AtOnce), PerMinute: int(s.Calls.PerMinute),
+			Prefixes: s.Calls.Prefixes, RingFor: time.Duration(s.Calls.Ring), Longest: time.Duration(s.Calls.Longest)}})
+	return r, nil
 }
+
+// recordings is where recordings are written while they last.
+func recordings(s config.Settings) string { return filepath.Join(s.Data, "recordings") }
 
 // node names this process among those on one database, the same after each start: by its host and its address.
 func node(s config.Settings) string {
@@ -108,79 +127,46 @@ func serve(ctx context.Context, line *config.Line, p program) (err error) {
 		return fmt.Errorf("listening: %w", err)
 	}
 	defer l.Close()
-	svc, store, err := p.rules(ctx, s)
+	r, err := p.rules(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = errors.Join(err, r.store.Close()) }()
+	ways, err := p.ways(line, r)
+	if err != nil {
+		return err
+	}
+	if err := r.calls.Restart(ctx); err != nil { // what was live when this process died the last time
+		return err
+	}
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() { svc.Run(running); close(ended) }()
+	var work sync.WaitGroup
+	work.Go(func() { r.svc.Run(running) })
+	work.Go(func() { r.calls.Run(running) })
 	go memory.Tend(running, os.Getenv("GOGC"))
-	defer func() { end(); <-ended }()
+	defer func() { end(); work.Wait() }()
 
-	token, err := svc.OperatorToken(ctx)
+	token, err := r.svc.OperatorToken(ctx)
 	if err != nil {
 		return err
 	}
-	d := doors{settings: s, svc: svc, store: store, log: p.log, drain: make(chan struct{}), sockets: httpd.NewSockets()}
+	d := doors{settings: s, rules: r, ways: ways, log: p.log, drain: make(chan struct{}), sockets: httpd.NewSockets()}
 	server := httpd.Server{Handler: d.open(), Log: p.log, Sockets: d.sockets, Drain: time.Duration(s.DrainTimeout)}
-	p.welcome(s, l.Addr(), token)
+	p.welcome(s, l.Addr(), token, ways)
+	carried := make(chan error, 1)
+	go func() { carried <- ways.Serve(ctx) }()
 	err = server.Serve(ctx, l, func() { d.health.Draining(); close(d.drain) })
+	err = errors.Join(err, <-carried)
 	p.log.Info("stopped")
 	return err
 }
 
-// doors are the ways in.
-type doors struct {
-	settings config.Settings
-	svc      *comms.Service
-	store    *db.Store
-	log      *slog.Logger
-	drain    chan struct{} // closed when the program stops
-	sockets  *httpd.Sockets
-	health   *httpd.Health
-}
-
-// open is everything that is served.
-func (d *doors) open() http.Handler {
-	s, metrics := d.settings, httpd.NewMetrics()
-	d.health = &httpd.Health{Version: version(), Ready: d.ready, Store: func() any { return d.store.Stats() }}
-	metrics.Watch(figures(d)...)
-	mux := http.NewServeMux()
-	mux.Handle("/query", httpd.WithClientURL(graph.WithBaseURL, graph.NewHandler(d.svc, graph.Options{
-		Limits: graph.Limits{Depth: int(s.GraphQL.Depth), Complexity: int(s.GraphQL.Complexity), Aliases: int(s.GraphQL.Aliases),
-			Batch: int(s.GraphQL.Batch), Tokens: int(s.GraphQL.Tokens), Body: int64(s.GraphQL.Body), Upload: int64(s.MaxData) + 64<<10},
-		Introspection: s.GraphQL.Introspection, AllowedOrigins: s.AllowedOrigins, MaxSockets: int(s.MaxSockets), PublicURL: s.PublicURL,
-		TempDir: filepath.Join(s.Data, "tmp"), Drain: d.drain, Logger: d.log})))
-	mux.Handle("GET /{$}", graph.Playground("query"))
-	legacy.Mount(mux, d.svc, legacy.Options{PublicURL: s.PublicURL, MaxSockets: int(s.MaxSockets), Drain: d.drain, Log: d.log})
-	mux.Handle("GET /files/{id}", httpd.Files(d.svc, d.log))
-	mux.Handle("GET /docs/{path...}", httpd.Docs(docs.Files))
-	mux.HandleFunc("GET /healthz", d.health.Alive)
-	mux.HandleFunc("GET /readyz", d.health.Usable)
-	mux.Handle("GET /metrics", metrics)
-	return httpd.Around{Log: d.log, TrustedProxies: s.TrustedProxies, Metrics: metrics, Sockets: d.sockets}.Wrap(mux)
-}
-
-// ready tells whether the store takes changes and answers reads.
-func (d *doors) ready(ctx context.Context) error {
-	return d.store.Change(ctx, func(ctx context.Context, tx *ent.Client) error {
-		_, err := tx.Setting.Query().Exist(ctx)
-		return err
-	}, nil)
-}
-
-// welcome says where to go.
-func (p program) welcome(s config.Settings, at net.Addr, token string) {
-	base := s.PublicURL
-	if base == "" {
-		base = "http://" + at.String()
-	}
-	text := "switchboard " + version() + " is listening on " + at.String() + "\n"
-	if token != "" {
-		text += "  Operator    " + token + " makes the account that claims it the operator's, once: mutation claimOperator\n"
-	}
-	text += "  Playground  " + base + "/\n  GraphQL     " + base + "/query\n  Docs        " + base + "/docs/\n"
-	fmt.Fprint(p.out, text)
+// ways opens the ways out.
+func (p program) ways(line *config.Line, r rules) (*providers.Providers, error) {
+	s := line.Settings
+	o := sip.Options{Listen: string(s.SIP.Address), TLS: s.SIPTLSAddress(), Certificate: s.SIPCert, Key: s.SIPKey, Data: s.Data,
+		PublicAddress: s.SIPPublic, Realm: s.SIPRealm, Secret: r.key, Recordings: recordings(s), MediaPorts: s.MediaPorts.String(),
+		SessionExpires: time.Duration(s.SIPSession), RTPTimeout: time.Duration(s.RTPTimeout), DrainTimeout: time.Duration(s.DrainTimeout),
+		MaxCalls: int(s.Calls.InAll), Load: int(s.Calls.Load), Node: node(s), Throttle: sip.Throttle{Passwords: sip.Rate{Count: s.ThrottleSIP.N, Per: s.ThrottleSIP.Per}, Off: s.NoThrottle}}
+	return providers.Open(providers.Options{SIP: o, Off: s.SIP.Off, Any: line.AnySIP, Calls: r.calls, Voice: r.voice, Log: p.log})
 }

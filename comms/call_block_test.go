@@ -3,7 +3,6 @@ package comms_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,61 +15,19 @@ import (
 )
 
 // calls puts calls to a number into the store, a second apart.
-func (w *world) calls(n *comms.Number, statuses ...call.Status) {
+func (w *world) calls(n *comms.Number, outcomes ...call.Outcome) {
 	w.Helper()
 	w.change(func(ctx context.Context, tx *ent.Client) error {
-		for _, status := range statuses {
+		for _, outcome := range outcomes {
 			w.drawn++
 			at := clock.Micros(w.drawn) * 1e6
 			err := tx.Call.Create().SetAccountID(n.AccountID).SetNumberID(n.ID).SetPeer("+886912345678").SetDirection(call.DirectionIncoming).
-				SetStatus(status).SetDuration(45).SetCreatedAt(at).Exec(ctx)
+				SetConversationID(uuid.New()).SetStatus(call.StatusEnded).SetOutcome(outcome).SetDuration(45).SetCreatedAt(at).Exec(ctx)
 			if err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-}
-
-func TestCallHistory(t *testing.T) {
-	onBoth(t, func(w *world) {
-		c, stranger := w.register("a@example.com"), w.register("b@example.com")
-		n := w.number(c.ctx)
-		w.calls(n, "answered", "missed", "ringing", "busy", "blocked", "answered")
-		w.calls(w.number(stranger.ctx), "answered")
-		for _, q := range []struct {
-			in    comms.History
-			rows  string
-			total int
-		}{
-			{comms.History{Limit: 50}, "answered blocked missed missed answered", 5},
-			{comms.History{Limit: 50, Status: "all"}, "answered blocked missed missed answered", 5},
-			{comms.History{Limit: 2, Offset: 1}, "blocked missed", 5},
-			{comms.History{Limit: 50, Offset: 9}, "", 5},
-			{comms.History{Limit: 1, Status: "missed"}, "missed", 2},
-			{comms.History{Limit: 50, Status: "blocked"}, "blocked", 1},
-		} {
-			rows, total, err := w.svc.CallHistory(c.ctx, q.in)
-			var statuses []string
-			for _, r := range rows {
-				statuses = append(statuses, r.Outcome)
-				if r.Number != n.Number || r.Alias != "desk" || r.Call.NumberID != n.ID {
-					t.Errorf("%+v", r)
-				}
-			}
-			if got := strings.Join(statuses, " "); err != nil || got != q.rows || total != q.total {
-				t.Errorf("%+v: %q of %d, %v", q.in, got, total, err)
-			}
-		}
-		for want, in := range map[string]comms.History{"INVALID status": {Status: "ringing", Limit: 1}, "INVALID limit": {},
-			"INVALID offset": {Limit: 1, Offset: -1}} {
-			if _, _, err := w.svc.CallHistory(c.ctx, in); refusal(err) != want {
-				t.Errorf("%+v: %v", in, err)
-			}
-		}
-		if _, _, err := w.svc.CallHistory(c.ctx, comms.History{Limit: 501}); refusal(err) != "INVALID limit" {
-			t.Error(err)
-		}
 	})
 }
 
@@ -128,8 +85,7 @@ func TestVerbsNeedAnActor(t *testing.T) {
 				"create": second(w.svc.CreateNumber(ctx, comms.CreateNumber{})), "update": second(w.svc.UpdateNumber(ctx, id, "")),
 				"pin": w.svc.ChangeNumberPIN(ctx, comms.ChangeNumberPIN{}), "delete": second(w.svc.DeleteNumber(ctx, id)),
 				"block": second(w.svc.BlockNumber(ctx, comms.BlockNumber{})), "unblock": second(w.svc.UnblockNumber(ctx, "")),
-				"blocks":  second(w.svc.BlockedNumbers(ctx, comms.Page{})),
-				"history": third(w.svc.CallHistory(ctx, comms.History{})),
+				"blocks": second(w.svc.BlockedNumbers(ctx, comms.Page{})),
 			} {
 				if refusal(err) != "UNAUTHENTICATED" {
 					t.Errorf("%s: %v", name, err)

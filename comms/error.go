@@ -57,6 +57,8 @@ const (
 	ReasonDisabled      Reason = "DISABLED"
 	ReasonScope         Reason = "SCOPE"
 	ReasonLinkExpired   Reason = "LINK_EXPIRED"
+	ReasonNoVoice       Reason = "NO_VOICE"
+	ReasonNoNumberFree  Reason = "NO_NUMBER_FREE"
 )
 
 // Error is what a verb answers when it does not do what was asked. Text is for the caller and never holds a secret, another

@@ -61,6 +61,11 @@ func Kinds() []Kind {
 		MaskEnded, PhoneCreated, PhoneUpdated, PhoneDeleted, PhoneRegistered, PhoneUnregistered}
 }
 
+// CallKinds are the steps of a call, in the order in which it takes them.
+func CallKinds() []Kind {
+	return []Kind{CallQueued, CallDialled, CallRang, CallAnswered, CallTransferred, CallEnded}
+}
+
 // Event is one line of an account's log. What it happened to is carried as it was at the commit: by the time somebody reads
 // the row it may have moved on. Whoever gets an Event must not change it: all watchers share it.
 type Event struct {
@@ -78,6 +83,17 @@ type Event struct {
 	Recording *Recording
 	Mask      *Mask
 	Phone     *SipNumber
+}
+
+// CallID is the account's record of the call that the event tells of; Nil: it tells of none.
+func (e *Event) CallID() uuid.UUID {
+	switch {
+	case e.Call != nil:
+		return e.Call.ID
+	case e.Recording != nil:
+		return e.Recording.CallID
+	}
+	return uuid.Nil
 }
 
 // fact is what is stored of an event beside its columns. Of a message only the id is stored: all that can change of one is
@@ -124,6 +140,9 @@ func (s *Service) readEvents(ctx context.Context, account uuid.UUID, after int64
 	}
 	if w != nil && len(w.NumberIDs) > 0 {
 		q.Where(event.NumberIDIn(w.NumberIDs...))
+	}
+	if w != nil && w.CallID != uuid.Nil {
+		q.Where(event.CallID(w.CallID))
 	}
 	rows, err := q.Order(event.ByID()).Limit(limit).All(ctx)
 	if err != nil {

@@ -41,7 +41,11 @@ func (i *insert) statement(rows int, dialect string) string {
 
 func (i *insert) write(rows int, dollars bool) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + i.table + " (" + strings.Join(i.columns, ", ") + ") VALUES ")
+	b.WriteString("INSERT ")
+	if !dollars {
+		b.WriteString("OR FAIL ") // a statement that fails takes the change with it: SQLite need not be able to undo its first rows alone
+	}
+	b.WriteString("INTO " + i.table + " (" + strings.Join(i.columns, ", ") + ") VALUES ")
 	for n := range rows * len(i.columns) {
 		switch {
 		case n == 0:

@@ -44,8 +44,13 @@ func (i Inside) Once(ctx context.Context, k OnceKey, result any, fn func(ctx con
 }
 
 // Lock makes other changes that lock the same keys wait; the order of locks is written at Store.Lock.
+// Who waited for it happens after whom he waited for, so the time of the change is then: the times in an account's log never go back.
 func (i Inside) Lock(ctx context.Context, c *Change, keys ...uuid.UUID) error {
-	return i.s.store.Lock(ctx, c.tx, keys...)
+	if err := i.s.store.Lock(ctx, c.tx, keys...); err != nil {
+		return err
+	}
+	c.now = max(c.now, clock.Now())
+	return nil
 }
 
 // Read is a client for reads.
@@ -74,6 +79,30 @@ func (i Inside) Sign(parts ...string) []byte { return i.s.keys.link(parts...) }
 
 // Demand is the account's actor with that scope, or why not.
 func Demand(ctx context.Context, s Scope) (*Actor, error) { return demand(ctx, s) }
+
+// Operator is no error where the caller has that scope and his account is an operator's.
+func (i Inside) Operator(ctx context.Context, s Scope) error { return i.s.operator(ctx, s) }
+
+// NumberGoing is told, in the change that deletes it, that a number goes; what it answers is done after the commit, and may be nil.
+type NumberGoing = func(ctx context.Context, c *Change, n *Number) (after func(context.Context), err error)
+
+// OnNumberDeleted has fn called whenever a number is deleted, while all that hangs on it is still there. It is for rooms whose nouns go
+// with a number, so that they can tell of that; to be called before the first verb.
+func (i Inside) OnNumberDeleted(fn NumberGoing) { i.s.numberDeleted = append(i.s.numberDeleted, fn) }
+
+// beforeDeletion lets the rooms below tell of what goes with the number; they answer what is to be done after the commit.
+func (s *Service) beforeDeletion(ctx context.Context, c *change, n *Number) (after []func(context.Context), err error) {
+	for _, fn := range s.numberDeleted {
+		do, err := fn(ctx, c, n)
+		if err != nil {
+			return nil, err
+		}
+		if do != nil {
+			after = append(after, do)
+		}
+	}
+	return after, nil
+}
 
 // CanonicalNumber is a telephone number in the form in which it is stored, or an Error about the field.
 func CanonicalNumber(field, text string) (string, error) { return canonical(field, text) }

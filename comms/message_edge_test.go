@@ -2,11 +2,13 @@ package comms_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"entgo.io/ent/dialect/sql"
+	"github.com/google/uuid"
 
 	"switchboard/comms"
 	"switchboard/ent"
@@ -86,6 +88,99 @@ func TestSealedErrorsNameNobody(t *testing.T) {
 		for _, secret := range []string{a.numbers[0].ID.String(), in.IdempotencyKey} {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("%q is in %q", secret, err)
+			}
+		}
+	})
+}
+
+// What is unread is looked for behind a mark. Nothing may come to lie before it, wherever the clock stood when it was moved.
+func TestNothingLiesBehindTheMark(t *testing.T) {
+	onBoth(t, func(w *world) {
+		a, b := w.side(1), w.side(2)
+		first, second := b.numbers[0], b.numbers[1]
+		take := func(n *comms.Number) (texts []string) {
+			got, err := w.svc.TakeMessages(t.Context(), comms.TakeMessages{Numbers: []uuid.UUID{n.ID}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range got {
+				texts = append(texts, m.Text)
+			}
+			return texts
+		}
+		expect := func(n *comms.Number, want ...string) {
+			t.Helper()
+			if got := take(n); !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+		w.send(a, first, "1")
+		other := w.send(a, second, "2")
+		expect(first, "1")
+		expect(second, "2")
+		w.send(a, second, "3")
+		w.send(a, first, "4")
+		expect(first, "4")
+		expect(first)
+		expect(second, "3")
+
+		// The clock is put back by a year, and the program started again.
+		ahead := other.ID + (365*24*time.Hour).Milliseconds()<<20
+		w.change(func(ctx context.Context, tx *ent.Client) error {
+			return tx.Number.UpdateOneID(first.ID).SetReadTo(ahead).Exec(ctx)
+		})
+		if m := w.send(a, first, "5"); m.ID <= ahead {
+			t.Errorf("the id %d is not above the mark %d", m.ID, ahead)
+		}
+		expect(first, "5")
+
+		// A mark that stayed behind is moved by a get that finds nothing.
+		if got := w.markOf(second.ID); got >= ahead {
+			t.Fatalf("the mark %d is ahead already", got)
+		}
+		before := w.markOf(second.ID)
+		w.change(func(ctx context.Context, tx *ent.Client) error {
+			return tx.Number.UpdateOneID(second.ID).SetReadTo(1).Exec(ctx)
+		})
+		expect(second)
+		if got := w.markOf(second.ID); w.store.Ordered() && got <= before {
+			t.Errorf("the mark is still %d", got)
+		}
+	})
+}
+
+func (w *world) markOf(number uuid.UUID) int64 {
+	n, err := w.store.Read().Number.Get(w.Context(), number)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return n.ReadTo
+}
+
+// More than one call hands out are left for the next, in order.
+func TestTakeMessagesInPieces(t *testing.T) {
+	onBoth(t, func(w *world) {
+		a, b := w.side(1), w.side(1)
+		to := make([]string, 700)
+		for i := range to {
+			to[i] = b.numbers[0].Number
+		}
+		for range 3 {
+			if _, err := w.svc.SendMessage(a.ctx, comms.SendMessage{From: a.numbers[0].ID, To: to, Text: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last := int64(0)
+		for _, want := range []int{2000, 100, 0} {
+			got, err := w.svc.TakeMessages(t.Context(), comms.TakeMessages{Numbers: []uuid.UUID{b.numbers[0].ID}})
+			if err != nil || len(got) != want {
+				t.Fatalf("%d messages, want %d (%v)", len(got), want, err)
+			}
+			for _, m := range got {
+				if m.ID <= last {
+					t.Errorf("%d after %d", m.ID, last)
+				}
+				last = m.ID
 			}
 		}
 	})

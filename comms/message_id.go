@@ -45,6 +45,16 @@ func (c *idClock) next(now clock.Micros, n int) []int64 {
 	}
 }
 
+// pass has all ids that are drawn from now on lie above one that is taken.
+func (c *idClock) pass(id int64) {
+	for taken := id >> idProcess; ; {
+		last := c.last.Load()
+		if last >= taken || c.last.CompareAndSwap(last, taken) {
+			return
+		}
+	}
+}
+
 // idAt is the smallest id that a message of that instant can have; of one that no id can hold, the border.
 func idAt(t clock.Micros) int64 {
 	return min(max(0, t.Milli()-idEpoch), math.MaxInt64>>idTime) << idTime

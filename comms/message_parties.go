@@ -2,6 +2,7 @@ package comms
 
 import (
 	"context"
+	stdsql "database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ type parties struct {
 	account uuid.UUID // the sender's
 	number  string
 	alias   string
+	readTo  int64 // the greatest of the receivers' marks: message_deliver.go
 	to      map[string]party
 }
 
@@ -23,7 +25,7 @@ type party struct{ id, account uuid.UUID }
 
 // partiesQuery finds the sender, the receivers and what stands between them in one statement: it runs for each send, in the
 // transaction of the send, so it is written out.
-const partiesQuery = `SELECT f.account_id, f.number, f.alias, f.disabled, t.number, t.id, t.account_id, t.disabled,
+const partiesQuery = `SELECT f.account_id, f.number, f.alias, f.disabled, t.number, t.id, t.account_id, t.disabled, t.read_to,
  EXISTS (SELECT 1 FROM blocks b WHERE b.account_id = t.account_id AND b.number = f.number)
  FROM numbers f LEFT JOIN numbers t ON t.number IN (%s) WHERE f.id = %s`
 
@@ -37,12 +39,14 @@ func (s *Service) parties(ctx context.Context, db *ent.Client, a *Actor, l *lett
 	}
 	defer rows.Close()
 	found, refused := false, (*Error)(nil)
+	var fromOff, blocked bool
+	var to stdsql.NullString // all of the receiver is null where there is none
+	var id, account uuid.NullUUID
+	var toOff stdsql.NullBool
+	var readTo stdsql.NullInt64
+	into := []any{&p.account, &p.number, &p.alias, &fromOff, &to, &id, &account, &toOff, &readTo, &blocked}
 	for rows.Next() {
-		var fromOff, blocked bool
-		var to *string
-		var id, account *uuid.UUID
-		var toOff *bool
-		if err := rows.Scan(&p.account, &p.number, &p.alias, &fromOff, &to, &id, &account, &toOff, &blocked); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			return nil, fmt.Errorf("find the numbers: %w", err)
 		}
 		found = true
@@ -52,15 +56,15 @@ func (s *Service) parties(ctx context.Context, db *ent.Client, a *Actor, l *lett
 		switch {
 		case fromOff:
 			return nil, &Error{Code: Forbidden, Reason: ReasonDisabled, Field: "from", Text: "the sending number is switched off"}
-		case to == nil:
-		case *toOff:
+		case !to.Valid:
+			continue
+		case toOff.Bool:
 			refused = &Error{Code: Forbidden, Reason: ReasonDisabled, Field: "to", Text: "a receiving number is switched off"}
 		case blocked:
 			refused = &Error{Code: Forbidden, Reason: ReasonBlocked, Field: "to", Text: "a receiver refuses messages from this number"}
 		}
-		if to != nil {
-			p.to[*to] = party{*id, *account}
-		}
+		p.to[to.String] = party{id.UUID, account.UUID}
+		p.readTo = max(p.readTo, readTo.Int64)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("find the numbers: %w", err)
@@ -83,7 +87,7 @@ func noSender() error { return notFound("from", "there is no such number") }
 
 func (s *Service) partiesStatement(l *letter) (string, []any) {
 	if s.store.Dialect() == "sqlite3" && len(l.to) == 1 {
-		return partiesOfOne, []any{l.to[0], l.from}
+		return partiesOfOne, []any{l.to[0], &l.from}
 	}
 	args := make([]any, 0, len(l.to)+1)
 	marks := make([]string, 0, len(l.to)+1)

@@ -278,6 +278,7 @@ func checkName(field, s string, most int) error {
 
 // post writes the messages and tells both sides.
 func (s *Service) post(ctx context.Context, c *change, l *letter, p *parties) ([]*Message, error) {
+	s.ids.pass(p.readTo)
 	ids := s.ids.next(c.now, len(l.to))
 	name := l.name
 	if name == "" {
@@ -315,8 +316,8 @@ func (s *Service) saveMessages(ctx context.Context, c *change, messages []*Messa
 	for chunk := range slices.Chunk(messages, rowsAtOnce) {
 		args := make([]any, 0, len(chunk)*len(messageInsert.columns))
 		for _, m := range chunk {
-			args = append(args, m.ID, m.DataID, string(m.Kind), []byte(m.Text), m.Content, m.Length, m.FileName, int64(m.CreatedAt), m.FromAccount,
-				m.FromNumberID, m.FromNumber, m.FromName, m.ToAccount, m.ToNumberID, m.ToNumber)
+			args = append(args, m.ID, m.DataID, string(m.Kind), []byte(m.Text), m.Content, m.Length, m.FileName, int64(m.CreatedAt), &m.FromAccount,
+				&m.FromNumberID, m.FromNumber, m.FromName, &m.ToAccount, &m.ToNumberID, m.ToNumber)
 		}
 		_, err := c.tx.ExecContext(ctx, messageInsert.statement(len(chunk), s.store.Dialect()), args...)
 		if sqlgraph.IsUniqueConstraintError(err) {

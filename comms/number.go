@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"entgo.io/ent/dialect/sql"
 	"github.com/google/uuid"
 
 	"switchboard/ent"
@@ -256,6 +257,7 @@ func (s *Service) DeleteNumber(ctx context.Context, id uuid.UUID) (n *Number, er
 	if err != nil {
 		return nil, err
 	}
+	var after []func(context.Context)
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
 		// Of two who delete it one does, and nobody binds it to a device meanwhile.
 		if err := s.store.Lock(ctx, c.tx, a.AccountID, devicesLock); err != nil {
@@ -264,6 +266,9 @@ func (s *Service) DeleteNumber(ctx context.Context, id uuid.UUID) (n *Number, er
 		n, err = c.tx.Number.Query().Where(number.ID(id), number.AccountID(a.AccountID)).Only(ctx)
 		if err != nil {
 			return noNumber(err)
+		}
+		if after, err = s.beforeDeletion(ctx, c, n); err != nil {
+			return err
 		}
 		if err := c.tx.Number.DeleteOne(n).Exec(ctx); err != nil {
 			return fmt.Errorf("delete a number: %w", err)
@@ -281,7 +286,13 @@ func (s *Service) DeleteNumber(ctx context.Context, id uuid.UUID) (n *Number, er
 		c.tell(&Event{Kind: NumberDeleted, AccountID: a.AccountID, NumberID: n.ID, Number: n})
 		return nil
 	})
-	return n, err
+	if err != nil {
+		return nil, err
+	}
+	for _, do := range after {
+		do(ctx)
+	}
+	return n, nil
 }
 
 // Number is one of the caller's numbers.
@@ -348,4 +359,34 @@ func checkPIN(field, pin string) error {
 		return invalid(field, "a PIN has 4 to 8 digits")
 	}
 	return nil
+}
+
+// readNumbers is the statement behind every list of messages that shows its numbers: written out, as the list itself is
+// (message_read.go), with only what a list shows.
+func (s *Service) readNumbers(ctx context.Context, account uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]*Number, error) {
+	if len(ids) == 0 {
+		return map[uuid.UUID]*Number{}, nil
+	}
+	wanted := make([]any, len(ids))
+	for i, id := range ids {
+		wanted[i] = id
+	}
+	query, args := sql.Dialect(s.store.Dialect()).Select(number.FieldID, number.FieldNumber, number.FieldAlias, number.FieldAbility, number.FieldSource,
+		number.FieldDisabled, number.FieldCreatedAt).From(sql.Table(number.Table)).
+		Where(sql.And(sql.EQ(number.FieldAccountID, account), sql.In(number.FieldID, wanted...))).Query()
+	rows, err := s.store.Read().QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read numbers: %w", err)
+	}
+	defer rows.Close()
+	out := make(map[uuid.UUID]*Number, len(ids))
+	for rows.Next() {
+		n := &Number{AccountID: account}
+		err := rows.Scan(&n.ID, &n.Number, &n.Alias, (*string)(&n.Ability), (*string)(&n.Source), &n.Disabled, (*int64)(&n.CreatedAt))
+		if err != nil {
+			return nil, fmt.Errorf("read numbers: %w", err)
+		}
+		out[n.ID] = n
+	}
+	return out, rows.Err()
 }

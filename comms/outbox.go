@@ -40,16 +40,19 @@ func (s *Service) appendEvents(ctx context.Context, c *change) error {
 }
 
 var eventInsert = insert{table: event.Table, returning: event.FieldID, columns: []string{event.FieldAccountID, event.FieldKind,
-	event.FieldNumberID, event.FieldMessageID, event.FieldFact, event.FieldCreatedAt}}
+	event.FieldNumberID, event.FieldMessageID, event.FieldCallID, event.FieldFact, event.FieldCreatedAt}}
 
 // insertEvents stores events and learns their ids.
 func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) error {
 	args := make([]any, 0, len(events)*len(eventInsert.columns))
 	for _, e := range events {
-		var number, message any
+		var number, message, call any
 		var stored []byte
 		if e.NumberID != uuid.Nil {
-			number = e.NumberID
+			number = &e.NumberID
+		}
+		if id := e.CallID(); id != uuid.Nil {
+			call = id
 		}
 		if e.Message != nil {
 			message = e.Message.ID
@@ -59,7 +62,7 @@ func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) 
 				return fmt.Errorf("encode %s: %w", e.Kind, err)
 			}
 		}
-		args = append(args, e.AccountID, string(e.Kind), number, message, stored, int64(e.At))
+		args = append(args, &e.AccountID, string(e.Kind), number, message, call, stored, int64(e.At))
 	}
 	statement := eventInsert.statement(len(events), s.store.Dialect())
 	if s.store.Dialect() == "sqlite3" {

@@ -18,6 +18,13 @@ import (
 // mention is left alone; no credential that exists is changed. All of it is done or nothing.
 type Provision struct {
 	Accounts []ProvisionAccount
+	Trunks   []ProvisionTrunk
+}
+
+// ProvisionTrunk is a trunk by its name. Trunks are the server's, not an account's.
+type ProvisionTrunk struct {
+	Name string
+	TrunkWish
 }
 
 // ProvisionAccount is one account. Empty strings and nil say nothing.
@@ -99,8 +106,13 @@ func (s *Service) Provision(ctx context.Context, in Provision) (*Provisioned, er
 	}
 	var out *Provisioned
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
-		if err := s.store.Lock(ctx, c.tx, append(there, provisionKey)...); err != nil { // of two that load one file at once one makes what is new
+		if err := s.store.Lock(ctx, c.tx, append(there, provisionKey, PhonesLock, TrunksLock)...); err != nil { // of two that load one file at once one makes what is new
 			return err
+		}
+		for i, wish := range in.Trunks {
+			if _, err := s.putTrunk(ctx, c, wish.Name, wish.TrunkWish); err != nil {
+				return within(fmt.Sprintf("trunks[%d]", i), err)
+			}
 		}
 		out = &Provisioned{Accounts: make([]ProvisionedAccount, len(in.Accounts))}
 		for i, wish := range in.Accounts {

@@ -14,6 +14,15 @@ import (
 func canonicalProvision(in Provision) (Provision, error) {
 	out := Provision{Accounts: make([]ProvisionAccount, len(in.Accounts))}
 	seen := named{}
+	var err error
+	if out.Trunks, err = eachAt("trunks", in.Trunks, func(t *ProvisionTrunk) (err error) {
+		if t.TrunkWish, err = canonicalTrunk(t.Name, t.TrunkWish); err != nil {
+			return err
+		}
+		return seen.more("name", "trunk", t.Name)
+	}); err != nil {
+		return out, err
+	}
 	for i, a := range in.Accounts {
 		err := a.canonical(seen)
 		if err != nil {
@@ -115,17 +124,18 @@ func (a *ProvisionAccount) canonicalGroups(seen named) ([]ProvisionGroup, error)
 
 func (a *ProvisionAccount) canonicalPhones(seen named) ([]ProvisionSipNumber, error) {
 	return eachAt("sipNumbers", a.SipNumbers, func(p *ProvisionSipNumber) (err error) {
-		if !isDigits(p.Number, 2, 15) {
-			return invalid("number", "the number of a telephone must be 2 to 15 digits")
+		if err := CheckSipNumber("number", p.Number); err != nil {
+			return err
 		}
 		if err := seen.more("number", "phone", p.Number); err != nil {
 			return err
 		}
-		unprintable := func(r rune) bool { return r <= ' ' || r > '~' }
-		if p.Password != "" && (len(p.Password) < 8 || len(p.Password) > 128 || strings.ContainsFunc(p.Password, unprintable)) {
-			return invalid("password", "the password of a telephone must have 8 to 128 ASCII characters, and no spaces")
+		if p.Password != "" {
+			if err := CheckSipPassword("password", p.Password); err != nil {
+				return err
+			}
 		}
-		p.Rings, err = canonicalList("rings", p.Rings)
+		p.Rings, err = CanonicalRings(p.Rings)
 		return err
 	})
 }

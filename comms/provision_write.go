@@ -16,7 +16,6 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
-	"switchboard/ent/ring"
 	"switchboard/ent/sipnumber"
 )
 
@@ -297,17 +296,17 @@ func (p *provisioning) putPhone(ctx context.Context, wish ProvisionSipNumber) er
 	case ent.IsNotFound(err):
 		password := wish.Password
 		if password == "" {
-			password = hex32()
+			password = NewPhonePassword()
 		}
 		phone, err = p.tx.SipNumber.Create().SetAccountID(p.account.ID).SetNumber(wish.Number).SetCreatedAt(p.now).
-			SetPasswordSealed(p.keys.seal(phonePasswordOf(wish.Number), []byte(password))).Save(ctx)
+			SetPasswordSealed(p.keys.seal(PhonePasswordOf(wish.Number), []byte(password))).Save(ctx)
 	case err == nil && phone.AccountID != p.account.ID:
 		return conflict("number", ReasonNone, "the telephone %s belongs to another account", wish.Number)
 	}
 	if err != nil {
 		return fmt.Errorf("store a telephone: %w", err)
 	}
-	password, err := p.keys.open(phonePasswordOf(phone.Number), phone.PasswordSealed)
+	password, err := p.keys.open(PhonePasswordOf(phone.Number), phone.PasswordSealed)
 	if err != nil {
 		return err
 	}
@@ -315,36 +314,13 @@ func (p *provisioning) putPhone(ctx context.Context, wish ProvisionSipNumber) er
 	if wish.Rings == nil {
 		return nil
 	}
-	return p.putRings(ctx, phone, wish.Rings)
-}
-
-func (p *provisioning) putRings(ctx context.Context, phone *SipNumber, rings []string) error {
-	want := make(map[string]bool, len(rings))
-	for _, e164 := range rings {
-		want[e164] = true
-	}
-	var have []string
-	if err := p.tx.Ring.Query().Where(ring.SipNumberID(phone.ID)).Select(ring.FieldNumber).Scan(ctx, &have); err != nil {
-		return fmt.Errorf("read what a telephone rings for: %w", err)
-	}
-	add, remove := difference(have, want)
-	if len(remove) > 0 {
-		if _, err := p.tx.Ring.Delete().Where(ring.SipNumberID(phone.ID), ring.NumberIn(remove...)).Exec(ctx); err != nil {
-			return fmt.Errorf("remove what a telephone rings for: %w", err)
-		}
-	}
-	for _, e164 := range add {
-		if err := p.tx.Ring.Create().SetSipNumberID(phone.ID).SetNumber(e164).Exec(ctx); err != nil {
-			return fmt.Errorf("store what a telephone rings for: %w", err)
-		}
-	}
-	return nil
+	_, err = putRings(ctx, p.change, phone.ID, wish.Rings)
+	return err
 }
 
 // What is sealed names whose it is: see keyring.seal.
-func authTokenOf(account uuid.UUID) string    { return "authtoken:" + account.String() }
-func secretKeyOf(appID string) string         { return "secretkey:" + appID }
-func phonePasswordOf(sipNumber string) string { return "sip:" + sipNumber }
+func authTokenOf(account uuid.UUID) string { return "authtoken:" + account.String() }
+func secretKeyOf(appID string) string      { return "secretkey:" + appID }
 
 // hex32 is a credential in the style of the family of APIs that it is for: 32 hexadecimal digits, all of them random.
 func hex32() string {

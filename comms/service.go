@@ -73,6 +73,8 @@ type Service struct {
 	hub      *hub
 	live     *liveSessions
 	auth     *credentialCache
+
+	numberDeleted []NumberGoing
 }
 
 // New builds the rules over an open store.

@@ -8,7 +8,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"switchboard/ent"
 	"switchboard/ent/account"
+	"switchboard/ent/call"
+	"switchboard/ent/event"
 	"switchboard/ent/number"
 	"switchboard/internal/clock"
 )
@@ -17,12 +20,31 @@ import (
 type Watch struct {
 	Kinds     []Kind      // nil: every kind
 	NumberIDs []uuid.UUID // nil: all of the account, what concerns no number included
-	After     string      // a cursor; empty: from now on
+	// CallID asks for one call alone, to its end: nothing is told behind its call.ended. Nil: any call.
+	CallID uuid.UUID
+	After  string // a cursor; empty: from now on, and of one call from its first event on
 }
 
 func (w *Watch) wants(e *Event) bool {
 	return (len(w.Kinds) == 0 || slices.Contains(w.Kinds, e.Kind)) &&
-		(len(w.NumberIDs) == 0 || slices.Contains(w.NumberIDs, e.NumberID))
+		(len(w.NumberIDs) == 0 || slices.Contains(w.NumberIDs, e.NumberID)) && (w.CallID == uuid.Nil || e.CallID() == w.CallID)
+}
+
+// Last tells whether the watch has nothing to tell behind the event.
+func (w *Watch) Last(e *Event) bool { return w.CallID != uuid.Nil && e.Kind == CallEnded }
+
+// scope is what a credential needs to watch this: who may read messages, or call records, may also watch them.
+func (w *Watch) scope() Scope {
+	all := func(kinds ...Kind) bool {
+		return len(w.Kinds) > 0 && !slices.ContainsFunc(w.Kinds, func(k Kind) bool { return !slices.Contains(kinds, k) })
+	}
+	switch {
+	case all(MessageReceived, MessageSent, MessageDelivered):
+		return ReadMessages
+	case all(CallKinds()...):
+		return ReadRecords
+	}
+	return ReadEvents
 }
 
 // Watcher reads one account's log: what was missed with Missed, what comes with Start.
@@ -36,18 +58,13 @@ type Watcher struct {
 	after   int64
 	deliver func([]*Event) // set once, under feed.mu
 	closed  atomic.Bool
+	over    bool // the call that it watches had ended before the place where it begins
 }
 
 // OpenWatch checks that the caller may see what it asks for, and takes its place in the log. Close must be called.
 func (s *Service) OpenWatch(ctx context.Context, w Watch) (*Watcher, error) {
 	w.Kinds = slices.Compact(slices.Sorted(slices.Values(w.Kinds)))
-	scope := ReadEvents
-	if len(w.Kinds) > 0 && !slices.ContainsFunc(w.Kinds, func(k Kind) bool {
-		return k != MessageReceived && k != MessageSent && k != MessageDelivered
-	}) {
-		scope = ReadMessages
-	}
-	a, err := demand(ctx, scope)
+	a, err := demand(ctx, w.scope())
 	if err != nil {
 		return nil, err
 	}
@@ -63,18 +80,54 @@ func (s *Service) OpenWatch(ctx context.Context, w Watch) (*Watcher, error) {
 	if out.feed, err = s.hub.acquire(ctx, a.AccountID); err != nil {
 		return nil, err
 	}
-	// Read anew: the feed may not have told yet of what has happened already.
-	ends, err := s.logEnds(ctx, a.AccountID, out.after)
-	if w.After == "" {
-		out.after = ends.newest
-	} else if err == nil {
-		err = ends.check(out.after, clock.Now().Add(-s.limits.Retention))
-	}
-	if err != nil {
+	if err := s.placeWatch(ctx, a.AccountID, out); err != nil {
 		s.hub.release(out.feed)
 		return nil, err
 	}
 	return out, nil
+}
+
+// placeWatch finds where in the log a watch begins. The log is read anew: the feed may not have told yet of what has happened already.
+func (s *Service) placeWatch(ctx context.Context, account uuid.UUID, out *Watcher) error {
+	if out.CallID != uuid.Nil {
+		if err := s.placeCallWatch(ctx, account, out); err != nil {
+			return err
+		}
+	}
+	ends, err := s.logEnds(ctx, account, out.after)
+	if err != nil {
+		return err
+	}
+	if out.Watch.After == "" && out.CallID == uuid.Nil {
+		out.after = ends.newest
+		return nil
+	}
+	return ends.check(out.after, clock.Now().Add(-s.limits.Retention))
+}
+
+// placeCallWatch has the watch of one call begin with the call's first event where no cursor says otherwise: between placing a call and
+// watching it the first events have passed.
+func (s *Service) placeCallWatch(ctx context.Context, account uuid.UUID, out *Watcher) error {
+	told, err := s.store.Read().Event.Query().Where(event.AccountID(account), event.CallID(out.CallID)).Order(event.ByID()).
+		Select(event.FieldID, event.FieldKind).All(ctx)
+	if err != nil {
+		return fmt.Errorf("find a call in the log: %w", err)
+	}
+	if len(told) == 0 {
+		known, err := s.store.Read().Call.Query().Where(call.ID(out.CallID), call.AccountID(account)).Exist(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("find a call: %w", err)
+		case known:
+			return cursorExpired()
+		}
+		return notFound("callId", "there is no such call")
+	}
+	if out.Watch.After == "" {
+		out.after = told[0].ID - 1
+	}
+	out.over = slices.ContainsFunc(told, func(e *ent.Event) bool { return e.Kind == string(CallEnded) && e.ID <= out.after })
+	return nil
 }
 
 // LogCursor is the newest place in the caller's log: what happens after it can be asked for with it.
@@ -151,6 +204,9 @@ func (s *Service) ownNumbers(ctx context.Context, account uuid.UUID, field strin
 	}
 	return nil
 }
+
+// Over tells whether nothing can come: the one call that is watched had ended at the place to go on from.
+func (w *Watcher) Over() bool { return w.over }
 
 // After is the ID of the event to go on from.
 func (w *Watcher) After() int64 { return w.after }

@@ -851,6 +851,36 @@ func (u *CallUpsert) ClearMaskID() *CallUpsert {
 	return u
 }
 
+// SetApplicationID sets the "application_id" field.
+func (u *CallUpsert) SetApplicationID(v uuid.UUID) *CallUpsert {
+	u.Set(call.FieldApplicationID, v)
+	return u
+}
+
+// UpdateApplicationID sets the "application_id" field to the value that was provided on create.
+func (u *CallUpsert) UpdateApplicationID() *CallUpsert {
+	u.SetExcluded(call.FieldApplicationID)
+	return u
+}
+
+// ClearApplicationID clears the value of the "application_id" field.
+func (u *CallUpsert) ClearApplicationID() *CallUpsert {
+	u.SetNull(call.FieldApplicationID)
+	return u
+}
+
+// SetUserData sets the "user_data" field.
+func (u *CallUpsert) SetUserData(v string) *CallUpsert {
+	u.Set(call.FieldUserData, v)
+	return u
+}
+
+// UpdateUserData sets the "user_data" field to the value that was provided on create.
+func (u *CallUpsert) UpdateUserData() *CallUpsert {
+	u.SetExcluded(call.FieldUserData)
+	return u
+}
+
 // SetDialledAt sets the "dialled_at" field.
 func (u *CallUpsert) SetDialledAt(v clock.Micros) *CallUpsert {
 	u.Set(call.FieldDialledAt, v)
@@ -979,14 +1009,8 @@ func (u *CallUpsertOne) UpdateNewValues() *CallUpsertOne {
 		if _, exists := u.create.mutation.Direction(); exists {
 			s.SetIgnore(call.FieldDirection)
 		}
-		if _, exists := u.create.mutation.ApplicationID(); exists {
-			s.SetIgnore(call.FieldApplicationID)
-		}
 		if _, exists := u.create.mutation.ClientKey(); exists {
 			s.SetIgnore(call.FieldClientKey)
-		}
-		if _, exists := u.create.mutation.UserData(); exists {
-			s.SetIgnore(call.FieldUserData)
 		}
 		if _, exists := u.create.mutation.Node(); exists {
 			s.SetIgnore(call.FieldNode)
@@ -1183,6 +1207,41 @@ func (u *CallUpsertOne) UpdateMaskID() *CallUpsertOne {
 func (u *CallUpsertOne) ClearMaskID() *CallUpsertOne {
 	return u.Update(func(s *CallUpsert) {
 		s.ClearMaskID()
+	})
+}
+
+// SetApplicationID sets the "application_id" field.
+func (u *CallUpsertOne) SetApplicationID(v uuid.UUID) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetApplicationID(v)
+	})
+}
+
+// UpdateApplicationID sets the "application_id" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateApplicationID() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateApplicationID()
+	})
+}
+
+// ClearApplicationID clears the value of the "application_id" field.
+func (u *CallUpsertOne) ClearApplicationID() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearApplicationID()
+	})
+}
+
+// SetUserData sets the "user_data" field.
+func (u *CallUpsertOne) SetUserData(v string) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetUserData(v)
+	})
+}
+
+// UpdateUserData sets the "user_data" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateUserData() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateUserData()
 	})
 }
 
@@ -1496,14 +1555,8 @@ func (u *CallUpsertBulk) UpdateNewValues() *CallUpsertBulk {
 			if _, exists := b.mutation.Direction(); exists {
 				s.SetIgnore(call.FieldDirection)
 			}
-			if _, exists := b.mutation.ApplicationID(); exists {
-				s.SetIgnore(call.FieldApplicationID)
-			}
 			if _, exists := b.mutation.ClientKey(); exists {
 				s.SetIgnore(call.FieldClientKey)
-			}
-			if _, exists := b.mutation.UserData(); exists {
-				s.SetIgnore(call.FieldUserData)
 			}
 			if _, exists := b.mutation.Node(); exists {
 				s.SetIgnore(call.FieldNode)
@@ -1701,6 +1754,41 @@ func (u *CallUpsertBulk) UpdateMaskID() *CallUpsertBulk {
 func (u *CallUpsertBulk) ClearMaskID() *CallUpsertBulk {
 	return u.Update(func(s *CallUpsert) {
 		s.ClearMaskID()
+	})
+}
+
+// SetApplicationID sets the "application_id" field.
+func (u *CallUpsertBulk) SetApplicationID(v uuid.UUID) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetApplicationID(v)
+	})
+}
+
+// UpdateApplicationID sets the "application_id" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateApplicationID() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateApplicationID()
+	})
+}
+
+// ClearApplicationID clears the value of the "application_id" field.
+func (u *CallUpsertBulk) ClearApplicationID() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.ClearApplicationID()
+	})
+}
+
+// SetUserData sets the "user_data" field.
+func (u *CallUpsertBulk) SetUserData(v string) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetUserData(v)
+	})
+}
+
+// UpdateUserData sets the "user_data" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateUserData() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateUserData()
 	})
 }
 

@@ -190,6 +190,40 @@ func (_u *CallUpdate) ClearMaskID() *CallUpdate {
 	return _u
 }
 
+// SetApplicationID sets the "application_id" field.
+func (_u *CallUpdate) SetApplicationID(v uuid.UUID) *CallUpdate {
+	_u.mutation.SetApplicationID(v)
+	return _u
+}
+
+// SetNillableApplicationID sets the "application_id" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableApplicationID(v *uuid.UUID) *CallUpdate {
+	if v != nil {
+		_u.SetApplicationID(*v)
+	}
+	return _u
+}
+
+// ClearApplicationID clears the value of the "application_id" field.
+func (_u *CallUpdate) ClearApplicationID() *CallUpdate {
+	_u.mutation.ClearApplicationID()
+	return _u
+}
+
+// SetUserData sets the "user_data" field.
+func (_u *CallUpdate) SetUserData(v string) *CallUpdate {
+	_u.mutation.SetUserData(v)
+	return _u
+}
+
+// SetNillableUserData sets the "user_data" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableUserData(v *string) *CallUpdate {
+	if v != nil {
+		_u.SetUserData(*v)
+	}
+	return _u
+}
+
 // SetDialledAt sets the "dialled_at" field.
 func (_u *CallUpdate) SetDialledAt(v clock.Micros) *CallUpdate {
 	_u.mutation.ResetDialledAt()
@@ -441,11 +475,17 @@ func (_u *CallUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.MaskIDCleared() {
 		_spec.ClearField(call.FieldMaskID, field.TypeUUID)
 	}
+	if value, ok := _u.mutation.ApplicationID(); ok {
+		_spec.SetField(call.FieldApplicationID, field.TypeUUID, value)
+	}
 	if _u.mutation.ApplicationIDCleared() {
 		_spec.ClearField(call.FieldApplicationID, field.TypeUUID)
 	}
 	if _u.mutation.ClientKeyCleared() {
 		_spec.ClearField(call.FieldClientKey, field.TypeString)
+	}
+	if value, ok := _u.mutation.UserData(); ok {
+		_spec.SetField(call.FieldUserData, field.TypeString, value)
 	}
 	if value, ok := _u.mutation.DialledAt(); ok {
 		_spec.SetField(call.FieldDialledAt, field.TypeInt64, value)
@@ -706,6 +746,40 @@ func (_u *CallUpdateOne) SetNillableMaskID(v *uuid.UUID) *CallUpdateOne {
 // ClearMaskID clears the value of the "mask_id" field.
 func (_u *CallUpdateOne) ClearMaskID() *CallUpdateOne {
 	_u.mutation.ClearMaskID()
+	return _u
+}
+
+// SetApplicationID sets the "application_id" field.
+func (_u *CallUpdateOne) SetApplicationID(v uuid.UUID) *CallUpdateOne {
+	_u.mutation.SetApplicationID(v)
+	return _u
+}
+
+// SetNillableApplicationID sets the "application_id" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableApplicationID(v *uuid.UUID) *CallUpdateOne {
+	if v != nil {
+		_u.SetApplicationID(*v)
+	}
+	return _u
+}
+
+// ClearApplicationID clears the value of the "application_id" field.
+func (_u *CallUpdateOne) ClearApplicationID() *CallUpdateOne {
+	_u.mutation.ClearApplicationID()
+	return _u
+}
+
+// SetUserData sets the "user_data" field.
+func (_u *CallUpdateOne) SetUserData(v string) *CallUpdateOne {
+	_u.mutation.SetUserData(v)
+	return _u
+}
+
+// SetNillableUserData sets the "user_data" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableUserData(v *string) *CallUpdateOne {
+	if v != nil {
+		_u.SetUserData(*v)
+	}
 	return _u
 }
 
@@ -990,11 +1064,17 @@ func (_u *CallUpdateOne) sqlSave(ctx context.Context) (_node *Call, err error) {
 	if _u.mutation.MaskIDCleared() {
 		_spec.ClearField(call.FieldMaskID, field.TypeUUID)
 	}
+	if value, ok := _u.mutation.ApplicationID(); ok {
+		_spec.SetField(call.FieldApplicationID, field.TypeUUID, value)
+	}
 	if _u.mutation.ApplicationIDCleared() {
 		_spec.ClearField(call.FieldApplicationID, field.TypeUUID)
 	}
 	if _u.mutation.ClientKeyCleared() {
 		_spec.ClearField(call.FieldClientKey, field.TypeString)
+	}
+	if value, ok := _u.mutation.UserData(); ok {
+		_spec.SetField(call.FieldUserData, field.TypeString, value)
 	}
 	if value, ok := _u.mutation.DialledAt(); ok {
 		_spec.SetField(call.FieldDialledAt, field.TypeInt64, value)

@@ -26,6 +26,8 @@ type Event struct {
 	NumberID *uuid.UUID `json:"number_id,omitempty"`
 	// the message that it happened to: what an event tells of it never changes, so it is not copied
 	MessageID *int64 `json:"message_id,omitempty"`
+	// the account's record of the call that it tells of
+	CallID *uuid.UUID `json:"call_id,omitempty"`
 	// JSON: how everything else stood at the commit
 	Fact []byte `json:"fact,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
@@ -38,7 +40,7 @@ func (*Event) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case event.FieldNumberID:
+		case event.FieldNumberID, event.FieldCallID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case event.FieldFact:
 			values[i] = new([]byte)
@@ -94,6 +96,13 @@ func (_m *Event) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.MessageID = new(int64)
 				*_m.MessageID = value.Int64
+			}
+		case event.FieldCallID:
+			if value, ok := values[i].(*sql.NullScanner); !ok {
+				return fmt.Errorf("unexpected type %T for field call_id", values[i])
+			} else if value.Valid {
+				_m.CallID = new(uuid.UUID)
+				*_m.CallID = *value.S.(*uuid.UUID)
 			}
 		case event.FieldFact:
 			if value, ok := values[i].(*[]byte); !ok {
@@ -156,6 +165,11 @@ func (_m *Event) String() string {
 	builder.WriteString(", ")
 	if v := _m.MessageID; v != nil {
 		builder.WriteString("message_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.CallID; v != nil {
+		builder.WriteString("call_id=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteString(", ")

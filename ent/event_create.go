@@ -63,6 +63,20 @@ func (_c *EventCreate) SetNillableMessageID(v *int64) *EventCreate {
 	return _c
 }
 
+// SetCallID sets the "call_id" field.
+func (_c *EventCreate) SetCallID(v uuid.UUID) *EventCreate {
+	_c.mutation.SetCallID(v)
+	return _c
+}
+
+// SetNillableCallID sets the "call_id" field if the given value is not nil.
+func (_c *EventCreate) SetNillableCallID(v *uuid.UUID) *EventCreate {
+	if v != nil {
+		_c.SetCallID(*v)
+	}
+	return _c
+}
+
 // SetFact sets the "fact" field.
 func (_c *EventCreate) SetFact(v []byte) *EventCreate {
 	_c.mutation.SetFact(v)
@@ -190,6 +204,10 @@ func (_c *EventCreate) createSpec() (*Event, *sqlgraph.CreateSpec) {
 		_spec.SetField(event.FieldMessageID, field.TypeInt64, value)
 		_node.MessageID = &value
 	}
+	if value, ok := _c.mutation.CallID(); ok {
+		_spec.SetField(event.FieldCallID, field.TypeUUID, value)
+		_node.CallID = &value
+	}
 	if value, ok := _c.mutation.Fact(); ok {
 		_spec.SetField(event.FieldFact, field.TypeBytes, value)
 		_node.Fact = value
@@ -278,6 +296,9 @@ func (u *EventUpsertOne) UpdateNewValues() *EventUpsertOne {
 		}
 		if _, exists := u.create.mutation.MessageID(); exists {
 			s.SetIgnore(event.FieldMessageID)
+		}
+		if _, exists := u.create.mutation.CallID(); exists {
+			s.SetIgnore(event.FieldCallID)
 		}
 		if _, exists := u.create.mutation.Fact(); exists {
 			s.SetIgnore(event.FieldFact)
@@ -509,6 +530,9 @@ func (u *EventUpsertBulk) UpdateNewValues() *EventUpsertBulk {
 			}
 			if _, exists := b.mutation.MessageID(); exists {
 				s.SetIgnore(event.FieldMessageID)
+			}
+			if _, exists := b.mutation.CallID(); exists {
+				s.SetIgnore(event.FieldCallID)
 			}
 			if _, exists := b.mutation.Fact(); exists {
 				s.SetIgnore(event.FieldFact)

@@ -81,6 +81,9 @@ func (_u *EventUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.MessageIDCleared() {
 		_spec.ClearField(event.FieldMessageID, field.TypeInt64)
 	}
+	if _u.mutation.CallIDCleared() {
+		_spec.ClearField(event.FieldCallID, field.TypeUUID)
+	}
 	if _u.mutation.FactCleared() {
 		_spec.ClearField(event.FieldFact, field.TypeBytes)
 	}
@@ -188,6 +191,9 @@ func (_u *EventUpdateOne) sqlSave(ctx context.Context) (_node *Event, err error)
 	}
 	if _u.mutation.MessageIDCleared() {
 		_spec.ClearField(event.FieldMessageID, field.TypeInt64)
+	}
+	if _u.mutation.CallIDCleared() {
+		_spec.ClearField(event.FieldCallID, field.TypeUUID)
 	}
 	if _u.mutation.FactCleared() {
 		_spec.ClearField(event.FieldFact, field.TypeBytes)

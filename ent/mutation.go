@@ -8471,6 +8471,7 @@ type EventMutation struct {
 	number_id     *uuid.UUID
 	message_id    *int64
 	addmessage_id *int64
+	call_id       *uuid.UUID
 	fact          *[]byte
 	created_at    *clock.Micros
 	addcreated_at *clock.Micros
@@ -8775,6 +8776,55 @@ func (m *EventMutation) ResetMessageID() {
 	delete(m.clearedFields, event.FieldMessageID)
 }
 
+// SetCallID sets the "call_id" field.
+func (m *EventMutation) SetCallID(u uuid.UUID) {
+	m.call_id = &u
+}
+
+// CallID returns the value of the "call_id" field in the mutation.
+func (m *EventMutation) CallID() (r uuid.UUID, exists bool) {
+	v := m.call_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCallID returns the old "call_id" field's value of the Event entity.
+// If the Event object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventMutation) OldCallID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCallID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCallID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCallID: %w", err)
+	}
+	return oldValue.CallID, nil
+}
+
+// ClearCallID clears the value of the "call_id" field.
+func (m *EventMutation) ClearCallID() {
+	m.call_id = nil
+	m.clearedFields[event.FieldCallID] = struct{}{}
+}
+
+// CallIDCleared returns if the "call_id" field was cleared in this mutation.
+func (m *EventMutation) CallIDCleared() bool {
+	_, ok := m.clearedFields[event.FieldCallID]
+	return ok
+}
+
+// ResetCallID resets all changes to the "call_id" field.
+func (m *EventMutation) ResetCallID() {
+	m.call_id = nil
+	delete(m.clearedFields, event.FieldCallID)
+}
+
 // SetFact sets the "fact" field.
 func (m *EventMutation) SetFact(b []byte) {
 	m.fact = &b
@@ -8914,7 +8964,7 @@ func (m *EventMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EventMutation) Fields() []string {
-	fields := make([]string, 0, 6)
+	fields := make([]string, 0, 7)
 	if m.account_id != nil {
 		fields = append(fields, event.FieldAccountID)
 	}
@@ -8926,6 +8976,9 @@ func (m *EventMutation) Fields() []string {
 	}
 	if m.message_id != nil {
 		fields = append(fields, event.FieldMessageID)
+	}
+	if m.call_id != nil {
+		fields = append(fields, event.FieldCallID)
 	}
 	if m.fact != nil {
 		fields = append(fields, event.FieldFact)
@@ -8949,6 +9002,8 @@ func (m *EventMutation) Field(name string) (ent.Value, bool) {
 		return m.NumberID()
 	case event.FieldMessageID:
 		return m.MessageID()
+	case event.FieldCallID:
+		return m.CallID()
 	case event.FieldFact:
 		return m.Fact()
 	case event.FieldCreatedAt:
@@ -8970,6 +9025,8 @@ func (m *EventMutation) OldField(ctx context.Context, name string) (ent.Value, e
 		return m.OldNumberID(ctx)
 	case event.FieldMessageID:
 		return m.OldMessageID(ctx)
+	case event.FieldCallID:
+		return m.OldCallID(ctx)
 	case event.FieldFact:
 		return m.OldFact(ctx)
 	case event.FieldCreatedAt:
@@ -9010,6 +9067,13 @@ func (m *EventMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetMessageID(v)
+		return nil
+	case event.FieldCallID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCallID(v)
 		return nil
 	case event.FieldFact:
 		v, ok := value.([]byte)
@@ -9088,6 +9152,9 @@ func (m *EventMutation) ClearedFields() []string {
 	if m.FieldCleared(event.FieldMessageID) {
 		fields = append(fields, event.FieldMessageID)
 	}
+	if m.FieldCleared(event.FieldCallID) {
+		fields = append(fields, event.FieldCallID)
+	}
 	if m.FieldCleared(event.FieldFact) {
 		fields = append(fields, event.FieldFact)
 	}
@@ -9111,6 +9178,9 @@ func (m *EventMutation) ClearField(name string) error {
 	case event.FieldMessageID:
 		m.ClearMessageID()
 		return nil
+	case event.FieldCallID:
+		m.ClearCallID()
+		return nil
 	case event.FieldFact:
 		m.ClearFact()
 		return nil
@@ -9133,6 +9203,9 @@ func (m *EventMutation) ResetField(name string) error {
 		return nil
 	case event.FieldMessageID:
 		m.ResetMessageID()
+		return nil
+	case event.FieldCallID:
+		m.ResetCallID()
 		return nil
 	case event.FieldFact:
 		m.ResetFact()
@@ -13245,6 +13318,8 @@ type NumberMutation struct {
 	line                *string
 	area_code           *string
 	disabled            *bool
+	read_to             *int64
+	addread_to          *int64
 	created_at          *clock.Micros
 	addcreated_at       *clock.Micros
 	clearedFields       map[string]struct{}
@@ -13818,6 +13893,62 @@ func (m *NumberMutation) ResetDeviceID() {
 	delete(m.clearedFields, number.FieldDeviceID)
 }
 
+// SetReadTo sets the "read_to" field.
+func (m *NumberMutation) SetReadTo(i int64) {
+	m.read_to = &i
+	m.addread_to = nil
+}
+
+// ReadTo returns the value of the "read_to" field in the mutation.
+func (m *NumberMutation) ReadTo() (r int64, exists bool) {
+	v := m.read_to
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReadTo returns the old "read_to" field's value of the Number entity.
+// If the Number object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *NumberMutation) OldReadTo(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReadTo is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReadTo requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReadTo: %w", err)
+	}
+	return oldValue.ReadTo, nil
+}
+
+// AddReadTo adds i to the "read_to" field.
+func (m *NumberMutation) AddReadTo(i int64) {
+	if m.addread_to != nil {
+		*m.addread_to += i
+	} else {
+		m.addread_to = &i
+	}
+}
+
+// AddedReadTo returns the value that was added to the "read_to" field in this mutation.
+func (m *NumberMutation) AddedReadTo() (r int64, exists bool) {
+	v := m.addread_to
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetReadTo resets all changes to the "read_to" field.
+func (m *NumberMutation) ResetReadTo() {
+	m.read_to = nil
+	m.addread_to = nil
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *NumberMutation) SetCreatedAt(c clock.Micros) {
 	m.created_at = &c
@@ -14232,7 +14363,7 @@ func (m *NumberMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *NumberMutation) Fields() []string {
-	fields := make([]string, 0, 12)
+	fields := make([]string, 0, 13)
 	if m.account != nil {
 		fields = append(fields, number.FieldAccountID)
 	}
@@ -14265,6 +14396,9 @@ func (m *NumberMutation) Fields() []string {
 	}
 	if m.device != nil {
 		fields = append(fields, number.FieldDeviceID)
+	}
+	if m.read_to != nil {
+		fields = append(fields, number.FieldReadTo)
 	}
 	if m.created_at != nil {
 		fields = append(fields, number.FieldCreatedAt)
@@ -14299,6 +14433,8 @@ func (m *NumberMutation) Field(name string) (ent.Value, bool) {
 		return m.Disabled()
 	case number.FieldDeviceID:
 		return m.DeviceID()
+	case number.FieldReadTo:
+		return m.ReadTo()
 	case number.FieldCreatedAt:
 		return m.CreatedAt()
 	}
@@ -14332,6 +14468,8 @@ func (m *NumberMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldDisabled(ctx)
 	case number.FieldDeviceID:
 		return m.OldDeviceID(ctx)
+	case number.FieldReadTo:
+		return m.OldReadTo(ctx)
 	case number.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
 	}
@@ -14420,6 +14558,13 @@ func (m *NumberMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetDeviceID(v)
 		return nil
+	case number.FieldReadTo:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReadTo(v)
+		return nil
 	case number.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
 		if !ok {
@@ -14438,6 +14583,9 @@ func (m *NumberMutation) AddedFields() []string {
 	if m.addconcurrency != nil {
 		fields = append(fields, number.FieldConcurrency)
 	}
+	if m.addread_to != nil {
+		fields = append(fields, number.FieldReadTo)
+	}
 	if m.addcreated_at != nil {
 		fields = append(fields, number.FieldCreatedAt)
 	}
@@ -14451,6 +14599,8 @@ func (m *NumberMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
 	case number.FieldConcurrency:
 		return m.AddedConcurrency()
+	case number.FieldReadTo:
+		return m.AddedReadTo()
 	case number.FieldCreatedAt:
 		return m.AddedCreatedAt()
 	}
@@ -14468,6 +14618,13 @@ func (m *NumberMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddConcurrency(v)
+		return nil
+	case number.FieldReadTo:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddReadTo(v)
 		return nil
 	case number.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
@@ -14550,6 +14707,9 @@ func (m *NumberMutation) ResetField(name string) error {
 		return nil
 	case number.FieldDeviceID:
 		m.ResetDeviceID()
+		return nil
+	case number.FieldReadTo:
+		m.ResetReadTo()
 		return nil
 	case number.FieldCreatedAt:
 		m.ResetCreatedAt()

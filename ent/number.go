@@ -42,6 +42,8 @@ type Number struct {
 	Disabled bool `json:"disabled,omitempty"`
 	// where its messages are pushed
 	DeviceID *uuid.UUID `json:"device_id,omitempty"`
+	// no message to it with this id or a lower one is unread: comms/message_deliver.go
+	ReadTo int64 `json:"-"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt clock.Micros `json:"created_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -147,7 +149,7 @@ func (*Number) scanValues(columns []string) ([]any, error) {
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case number.FieldDisabled:
 			values[i] = new(sql.NullBool)
-		case number.FieldConcurrency, number.FieldCreatedAt:
+		case number.FieldConcurrency, number.FieldReadTo, number.FieldCreatedAt:
 			values[i] = new(sql.NullInt64)
 		case number.FieldNumber, number.FieldAlias, number.FieldPinHash, number.FieldAbility, number.FieldSource, number.FieldLine, number.FieldAreaCode:
 			values[i] = new(sql.NullString)
@@ -240,6 +242,12 @@ func (_m *Number) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.DeviceID = new(uuid.UUID)
 				*_m.DeviceID = *value.S.(*uuid.UUID)
+			}
+		case number.FieldReadTo:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field read_to", values[i])
+			} else if value.Valid {
+				_m.ReadTo = value.Int64
 			}
 		case number.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
@@ -351,6 +359,9 @@ func (_m *Number) String() string {
 		builder.WriteString("device_id=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
+	builder.WriteString(", ")
+	builder.WriteString("read_to=")
+	builder.WriteString(fmt.Sprintf("%v", _m.ReadTo))
 	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.CreatedAt))

@@ -169,6 +169,20 @@ func (_c *NumberCreate) SetNillableDeviceID(v *uuid.UUID) *NumberCreate {
 	return _c
 }
 
+// SetReadTo sets the "read_to" field.
+func (_c *NumberCreate) SetReadTo(v int64) *NumberCreate {
+	_c.mutation.SetReadTo(v)
+	return _c
+}
+
+// SetNillableReadTo sets the "read_to" field if the given value is not nil.
+func (_c *NumberCreate) SetNillableReadTo(v *int64) *NumberCreate {
+	if v != nil {
+		_c.SetReadTo(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *NumberCreate) SetCreatedAt(v clock.Micros) *NumberCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -345,6 +359,10 @@ func (_c *NumberCreate) defaults() {
 		v := number.DefaultDisabled
 		_c.mutation.SetDisabled(v)
 	}
+	if _, ok := _c.mutation.ReadTo(); !ok {
+		v := number.DefaultReadTo
+		_c.mutation.SetReadTo(v)
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		v := number.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
@@ -393,6 +411,9 @@ func (_c *NumberCreate) check() error {
 	}
 	if _, ok := _c.mutation.Disabled(); !ok {
 		return &ValidationError{Name: "disabled", err: errors.New(`ent: missing required field "Number.disabled"`)}
+	}
+	if _, ok := _c.mutation.ReadTo(); !ok {
+		return &ValidationError{Name: "read_to", err: errors.New(`ent: missing required field "Number.read_to"`)}
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Number.created_at"`)}
@@ -471,6 +492,10 @@ func (_c *NumberCreate) createSpec() (*Number, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Disabled(); ok {
 		_spec.SetField(number.FieldDisabled, field.TypeBool, value)
 		_node.Disabled = value
+	}
+	if value, ok := _c.mutation.ReadTo(); ok {
+		_spec.SetField(number.FieldReadTo, field.TypeInt64, value)
+		_node.ReadTo = value
 	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(number.FieldCreatedAt, field.TypeInt64, value)
@@ -768,6 +793,24 @@ func (u *NumberUpsert) ClearDeviceID() *NumberUpsert {
 	return u
 }
 
+// SetReadTo sets the "read_to" field.
+func (u *NumberUpsert) SetReadTo(v int64) *NumberUpsert {
+	u.Set(number.FieldReadTo, v)
+	return u
+}
+
+// UpdateReadTo sets the "read_to" field to the value that was provided on create.
+func (u *NumberUpsert) UpdateReadTo() *NumberUpsert {
+	u.SetExcluded(number.FieldReadTo)
+	return u
+}
+
+// AddReadTo adds v to the "read_to" field.
+func (u *NumberUpsert) AddReadTo(v int64) *NumberUpsert {
+	u.Add(number.FieldReadTo, v)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -969,6 +1012,27 @@ func (u *NumberUpsertOne) UpdateDeviceID() *NumberUpsertOne {
 func (u *NumberUpsertOne) ClearDeviceID() *NumberUpsertOne {
 	return u.Update(func(s *NumberUpsert) {
 		s.ClearDeviceID()
+	})
+}
+
+// SetReadTo sets the "read_to" field.
+func (u *NumberUpsertOne) SetReadTo(v int64) *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.SetReadTo(v)
+	})
+}
+
+// AddReadTo adds v to the "read_to" field.
+func (u *NumberUpsertOne) AddReadTo(v int64) *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.AddReadTo(v)
+	})
+}
+
+// UpdateReadTo sets the "read_to" field to the value that was provided on create.
+func (u *NumberUpsertOne) UpdateReadTo() *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.UpdateReadTo()
 	})
 }
 
@@ -1340,6 +1404,27 @@ func (u *NumberUpsertBulk) UpdateDeviceID() *NumberUpsertBulk {
 func (u *NumberUpsertBulk) ClearDeviceID() *NumberUpsertBulk {
 	return u.Update(func(s *NumberUpsert) {
 		s.ClearDeviceID()
+	})
+}
+
+// SetReadTo sets the "read_to" field.
+func (u *NumberUpsertBulk) SetReadTo(v int64) *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.SetReadTo(v)
+	})
+}
+
+// AddReadTo adds v to the "read_to" field.
+func (u *NumberUpsertBulk) AddReadTo(v int64) *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.AddReadTo(v)
+	})
+}
+
+// UpdateReadTo sets the "read_to" field to the value that was provided on create.
+func (u *NumberUpsertBulk) UpdateReadTo() *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.UpdateReadTo()
 	})
 }
 

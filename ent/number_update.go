@@ -180,6 +180,27 @@ func (_u *NumberUpdate) ClearDeviceID() *NumberUpdate {
 	return _u
 }
 
+// SetReadTo sets the "read_to" field.
+func (_u *NumberUpdate) SetReadTo(v int64) *NumberUpdate {
+	_u.mutation.ResetReadTo()
+	_u.mutation.SetReadTo(v)
+	return _u
+}
+
+// SetNillableReadTo sets the "read_to" field if the given value is not nil.
+func (_u *NumberUpdate) SetNillableReadTo(v *int64) *NumberUpdate {
+	if v != nil {
+		_u.SetReadTo(*v)
+	}
+	return _u
+}
+
+// AddReadTo adds value to the "read_to" field.
+func (_u *NumberUpdate) AddReadTo(v int64) *NumberUpdate {
+	_u.mutation.AddReadTo(v)
+	return _u
+}
+
 // SetDevice sets the "device" edge to the Device entity.
 func (_u *NumberUpdate) SetDevice(v *Device) *NumberUpdate {
 	return _u.SetDeviceID(v.ID)
@@ -468,6 +489,12 @@ func (_u *NumberUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.Disabled(); ok {
 		_spec.SetField(number.FieldDisabled, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ReadTo(); ok {
+		_spec.SetField(number.FieldReadTo, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedReadTo(); ok {
+		_spec.AddField(number.FieldReadTo, field.TypeInt64, value)
 	}
 	if _u.mutation.DeviceCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -890,6 +917,27 @@ func (_u *NumberUpdateOne) ClearDeviceID() *NumberUpdateOne {
 	return _u
 }
 
+// SetReadTo sets the "read_to" field.
+func (_u *NumberUpdateOne) SetReadTo(v int64) *NumberUpdateOne {
+	_u.mutation.ResetReadTo()
+	_u.mutation.SetReadTo(v)
+	return _u
+}
+
+// SetNillableReadTo sets the "read_to" field if the given value is not nil.
+func (_u *NumberUpdateOne) SetNillableReadTo(v *int64) *NumberUpdateOne {
+	if v != nil {
+		_u.SetReadTo(*v)
+	}
+	return _u
+}
+
+// AddReadTo adds value to the "read_to" field.
+func (_u *NumberUpdateOne) AddReadTo(v int64) *NumberUpdateOne {
+	_u.mutation.AddReadTo(v)
+	return _u
+}
+
 // SetDevice sets the "device" edge to the Device entity.
 func (_u *NumberUpdateOne) SetDevice(v *Device) *NumberUpdateOne {
 	return _u.SetDeviceID(v.ID)
@@ -1208,6 +1256,12 @@ func (_u *NumberUpdateOne) sqlSave(ctx context.Context) (_node *Number, err erro
 	}
 	if value, ok := _u.mutation.Disabled(); ok {
 		_spec.SetField(number.FieldDisabled, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ReadTo(); ok {
+		_spec.SetField(number.FieldReadTo, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedReadTo(); ok {
+		_spec.AddField(number.FieldReadTo, field.TypeInt64, value)
 	}
 	if _u.mutation.DeviceCleared() {
 		edge := &sqlgraph.EdgeSpec{

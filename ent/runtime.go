@@ -78,6 +78,7 @@ func init() {
 	number.DefaultLine = ""
 	number.DefaultAreaCode = ""
 	number.DefaultDisabled = false
+	number.DefaultReadTo = 0
 	number.DefaultCreatedAt = clock.Now
 	number.DefaultID = uuid.New
 	numbergroup.DefaultCreatedAt = clock.Now

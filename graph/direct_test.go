@@ -52,6 +52,10 @@ func (brokenNumbers) Messages(context.Context, *comms.Number, *int, *string, *in
 	return nil, errors.New("secret cause")
 }
 
+func (brokenNumbers) Calls(context.Context, *comms.Number, *int, *string, *int, *string) (*model.CallConnection, error) {
+	return nil, errors.New("secret cause")
+}
+
 // shelf is a source of numbers that knows one, or fails.
 type shelf struct {
 	id  uuid.UUID

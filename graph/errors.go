@@ -46,6 +46,8 @@ var userReasons = map[comms.Reason]gen.UserErrorCode{
 	comms.ReasonKeyReused:   gen.UserErrorCodeIdempotencyKeyReused,
 	comms.ReasonTooLarge:    gen.UserErrorCodeTooLarge,
 	comms.ReasonDisabled:    gen.UserErrorCodeDisabled,
+
+	comms.ReasonNoNumberFree: gen.UserErrorCodeNoNumberFree,
 }
 
 // topCodes are the words of extensions.code. A refusal with a reason is told by the reason's word.

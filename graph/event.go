@@ -26,6 +26,14 @@ func (r *Resolver) event(ctx context.Context, e *comms.Event) model.Event {
 		return &model.MessageReceivedEvent{Event: e, Message: r.message(ctx, e.Message)}
 	case e.Message != nil:
 		return &model.MessageEvent{Event: e, Message: r.message(ctx, e.Message)}
+	case e.Call != nil:
+		return &model.CallEvent{Event: e, Call: r.showCall(e.Call)}
+	case e.Recording != nil:
+		return &model.RecordingEvent{Event: e, Recording: r.showRecording(ctx, e.Recording)}
+	case e.Mask != nil:
+		return &model.MaskEvent{Event: e, Mask: r.showMask(e.Mask, e.At)}
+	case e.Phone != nil:
+		return &model.PhoneEvent{Event: e, SipNumber: r.showPhone(e.Phone)}
 	case e.Number != nil:
 		return &model.NumberEvent{Event: e}
 	case e.Block != nil:

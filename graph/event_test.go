@@ -37,7 +37,11 @@ const everyEvent = `subscription($after: String, $kinds: [EventKind!]) { events(
 	... on MessageEvent { message { text from to status direction deliveredAt } }
 	... on NumberEvent { number { id number alias } }
 	... on BlockEvent { blocked: number }
-	... on AccountEvent { apiToken { id comment scopes } } } }`
+	... on AccountEvent { apiToken { id comment scopes } }
+	... on CallEvent { call { id direction peer status outcome reason duration userData createdAt dialledAt ringingAt answeredAt endedAt } }
+	... on RecordingEvent { recording { id status duration size url } }
+	... on MaskEvent { mask { id kind first second live userData expiresAt endedAt } }
+	... on PhoneEvent { sipNumber { id number alias } } } }`
 
 type eventSeen struct {
 	Typename         string `json:"__typename"`
@@ -49,6 +53,18 @@ type eventSeen struct {
 		ID, Comment string
 		Scopes      []string
 	}
+	Call      *callSeen
+	Recording *struct {
+		Status   string
+		Duration float64
+		Size     int
+		URL      *string
+	}
+	Mask *struct {
+		Kind, First, Second string
+		Live                bool
+	}
+	SipNumber *struct{ Alias string }
 }
 
 // Every kind of event, as the verbs make it: its type, and what it tells. Rendering reads nothing from the store.
@@ -57,6 +73,7 @@ func TestEveryKindOfEvent(t *testing.T) {
 		me, a := k.person(1), k.person(1)
 		w := k.watched(me, everyEvent, nil)
 		k.everything(me, a)
+		k.everyCall(me)
 		kinds := map[comms.Kind]string{}
 		for _, e := range k.missed(w) {
 			got := k.render(me, e)
@@ -126,6 +143,9 @@ func (k *kit) told(e eventSeen) {
 		if e.ApiToken != nil {
 			ok = ok && e.ApiToken.Comment == "c" && slices.Equal(e.ApiToken.Scopes, []string{"ACCOUNT_READ", "EVENTS_READ"})
 		}
+	}
+	if e.Call != nil || e.Recording != nil || e.Mask != nil || e.SipNumber != nil {
+		ok = k.toldOfCall(e)
 	}
 	if !ok {
 		k.Errorf("%+v", e)

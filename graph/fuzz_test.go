@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 )
 
 // documentsOf are documents over the schema, without a store: nothing is executed.
@@ -22,7 +23,7 @@ func documentsOf(f *testing.F) *documents {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return newDocuments(newSchema(svc), Options{Introspection: true}.withDefaults())
+	return newDocuments(newSchema(svc, call.New(svc, call.Options{})), Options{Introspection: true}.withDefaults())
 }
 
 // FuzzJSON: what is taken for JSON is, and means what encoding/json says; what is refused isn't, or is what we refuse besides.

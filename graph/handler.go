@@ -14,10 +14,12 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 )
 
 // Options say what the transports allow. Zero values mean the defaults, in parentheses.
 type Options struct {
+	Calls            *call.Service // the rules of calls
 	Limits           Limits
 	Introspection    bool            // whether the schema can be asked for; suggestions of names go with it
 	AllowedOrigins   []string        // of other sites whose pages may call: "https://app.example.com", or "*"
@@ -78,7 +80,7 @@ type Handler struct {
 // closes Options.Drain and waits for their connections.
 func NewHandler(svc *comms.Service, o Options) *Handler {
 	o = o.withDefaults()
-	schema := newSchema(svc)
+	schema := newSchema(svc, o.Calls)
 	exec := executor.New(schema)
 	exec.SetErrorPresenter(presenter(o.Logger))
 	exec.SetRecoverFunc(recoverPanic)

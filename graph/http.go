@@ -48,7 +48,7 @@ func (h *Handler) serveRequest(w http.ResponseWriter, r *http.Request) {
 	case want.batch:
 		h.serveBatch(ctx, to, want)
 	default:
-		h.serveOne(ctx, call{params: want.params[0], method: r.Method, wanted: wanted, shown: shown, lastEvent: r.Header.Get("Last-Event-ID")}, to)
+		h.serveOne(ctx, serving{params: want.params[0], method: r.Method, wanted: wanted, shown: shown, lastEvent: r.Header.Get("Last-Event-ID")}, to)
 	}
 }
 
@@ -77,8 +77,8 @@ func (h *Handler) discard(ctx context.Context, want *asked) {
 	}
 }
 
-// call is one operation by HTTP.
-type call struct {
+// serving is one operation by HTTP.
+type serving struct {
 	params    *graphql.RawParams
 	method    string
 	wanted    accepted
@@ -86,7 +86,7 @@ type call struct {
 	lastEvent string // Last-Event-ID: where a browser's EventSource takes up again
 }
 
-func (h *Handler) serveOne(ctx context.Context, c call, to answer) {
+func (h *Handler) serveOne(ctx context.Context, c serving, to answer) {
 	op, errs := h.prepare(ctx, c.params)
 	if errs != nil {
 		if c.wanted.single == asNothing {

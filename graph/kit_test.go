@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 	"switchboard/internal/content"
 	"switchboard/internal/db"
 	"switchboard/internal/house"
@@ -24,6 +25,8 @@ import (
 type kit struct {
 	testing.TB
 	svc   *comms.Service
+	calls *call.Service
+	sip   *engine
 	exec  *executor.Executor
 	log   *bytes.Buffer
 	named int
@@ -48,8 +51,16 @@ func newKit(t testing.TB, store *db.Store) *kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := over(t, newSchema(svc))
-	k.svc = svc
+	folder := t.TempDir()
+	archive, err := content.OpenArchive(content.Options{Data: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := call.New(svc, call.Options{Archive: archive, Voice: speaker{}, Recordings: folder,
+		Limits: call.Limits{PerMinute: 1_000_000}})
+	k := over(t, newSchema(svc, calls))
+	k.svc, k.calls, k.sip = svc, calls, &engine{folder: folder}
+	calls.Attach(k.sip)
 	return k
 }
 

@@ -187,7 +187,7 @@ var inputs = []struct{ query, variables, code, path string }{
 // TestVariables: what is wrong with the input is told before anything runs.
 func TestVariables(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	d := newDocuments(newSchema(k.svc), Options{}.withDefaults())
+	d := newDocuments(newSchema(k.svc, k.calls), Options{}.withDefaults())
 	for _, c := range inputs {
 		want, bad := decodeBody(fmt.Appendf(nil, `{"query":%q,"variables":%s}`, c.query, c.variables), nil, 1)
 		if bad != nil {
@@ -246,7 +246,7 @@ func TestOneOf(t *testing.T) {
 // TestScalarsKnown: every scalar of the schema is read before execution.
 func TestScalarsKnown(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	for name, def := range newSchema(k.svc).Schema().Types {
+	for name, def := range newSchema(k.svc, k.calls).Schema().Types {
 		if def.Kind == ast.Scalar && !def.BuiltIn && scalars[name] == nil {
 			t.Errorf("nothing reads %s", name)
 		}
@@ -256,7 +256,7 @@ func TestScalarsKnown(t *testing.T) {
 // TestDearValidation: a document within all limits is not validated for long, whatever it is made of.
 func TestDearValidation(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	d := newDocuments(newSchema(k.svc), Options{}.withDefaults())
+	d := newDocuments(newSchema(k.svc, k.calls), Options{}.withDefaults())
 	var spreads, fragments strings.Builder
 	for i := range 120 {
 		fmt.Fprintf(&spreads, " ...f%d", i)

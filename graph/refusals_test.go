@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 )
 
 // The table of refusals: what a mutation tells of each thing that can be wrong with its input.
@@ -61,12 +62,48 @@ var refusalRows = []refusalRow{
 	{"no message", `markDelivered(input: {messageIds: []})`, "INVALID input.messageIds"},
 	{"no number to block", `blockNumber(input: {number: "12"})`, "INVALID input.number"},
 	{"not blocked", `unblockNumber(input: {number: "+999000012345"})`, "NOT_FOUND input.number"},
+	{"a call from another's number", `placeCall(input: {from: $stranger, to: "+999000000001"})`, "NOT_FOUND input.from"},
+	{"a call from a malformed id", `placeCall(input: {from: "x", to: "+999000000001", message: "hi"})`, "NOT_FOUND input.from"},
+	{"a call from nobody", `placeCall(input: {to: "+999000000001"})`, "INVALID input.from"},
+	{"a call to nobody", `placeCall(input: {from: $number, to: " "})`, "INVALID input.to"},
+	{"a call to no number", `placeCall(input: {from: $number, to: "hello"})`, "NOT_FOUND input.to"},
+	{"a call to where no line goes", `placeCall(input: {from: $number, to: "+4930123456"})`, "FORBIDDEN input.to"},
+	{"a message to two sides", `placeCall(input: {from: $number, first: "+999000000002", to: "+999000000001", message: "hi"})`, "INVALID input.first"},
+	{"a long message", `placeCall(input: {to: "+999000000001", message: "` + strings.Repeat("x", 2001) + `"})`, "INVALID input.message"},
+	{"a short ring", `placeCall(input: {from: $number, to: "+999000000001", ringFor: 14})`, "INVALID input.ringFor"},
+	{"a long call", `placeCall(input: {from: $number, to: "+999000000001", maxDuration: 14401})`, "INVALID input.maxDuration"},
+	{"a call with a used key", `placeCall(input: {from: $number, to: "+999000000001", idempotencyKey: "used"})`, "IDEMPOTENCY_KEY_REUSED input.idempotencyKey"},
+	{"no call to hang up", `hangUp(input: {callId: "x"})`, "NOT_FOUND input.callId"},
+	{"keys that are none", `sendDigits(input: {callId: $call, digits: "12x"})`, "INVALID input.digits"},
+	{"keys to no call", `sendDigits(input: {callId: "x", digits: "1"})`, "NOT_FOUND input.callId"},
+	{"keys to a call that rings", `sendDigits(input: {callId: $ringing, digits: "1"})`, "CONFLICT input.callId"},
+	{"a transfer to no number", `transfer(input: {callId: $call, to: "hello"})`, "NOT_FOUND input.to"},
+	{"a transfer of a call that rings", `transfer(input: {callId: $ringing, to: "+999000000002"})`, "CONFLICT input.callId"},
+	{"recording a call that rings", `startRecording(input: {callId: $ringing})`, "CONFLICT input.callId"},
+	{"ending no recording", `stopRecording(input: {callId: $call})`, "CONFLICT input.callId"},
+	{"no recording to remove", `deleteRecording(input: {id: "x"})`, "NOT_FOUND input.id"},
+	{"no party", `maskNumbers(input: {first: "x", second: "+8613800000004"})`, "INVALID input.first"},
+	{"one party of two", `maskNumbers(input: {first: "+8613800000003"})`, "INVALID input.second"},
+	{"two parties of one", `maskNumbers(input: {kind: AX, first: "+8613800000003", second: "+8613800000004"})`, "INVALID input.second"},
+	{"a mask on another's number", `maskNumbers(input: {numberId: $stranger, first: "+8613800000003", second: "+8613800000004"})`, "NOT_FOUND input.numberId"},
+	{"a mask on a malformed id", `maskNumbers(input: {numberId: "x", first: "+8613800000003", second: "+8613800000004"})`, "NOT_FOUND input.numberId"},
+	{"a mask that is taken", `maskNumbers(input: {numberId: $number, first: "+8613800000001", second: "+8613800000004"})`, "NO_NUMBER_FREE input.numberId"},
+	{"two ends of a mask", `maskNumbers(input: {first: "+8613800000003", second: "+8613800000004", ttl: 60, expiresAt: "2126-01-01T00:00:00Z"})`, "INVALID input.ttl"},
+	{"an end that is over", `maskNumbers(input: {first: "+8613800000003", second: "+8613800000004", expiresAt: "2006-01-01T00:00:00Z"})`, "INVALID input.expiresAt"},
+	{"no mask to end", `unmaskNumbers(input: {id: "x"})`, "NOT_FOUND input.id"},
+	{"a telephone of letters", `createSipNumber(input: {number: "desk"})`, "INVALID input.number"},
+	{"a telephone that is there", `createSipNumber(input: {number: $phoneNumber})`, "CONFLICT input.number"},
+	{"a short SIP password", `createSipNumber(input: {password: "short"})`, "INVALID input.password"},
+	{"a telephone that rings for nothing sensible", `createSipNumber(input: {rings: ["x"]})`, "INVALID input.rings[0]"},
+	{"another's telephone", `updateSipNumber(input: {id: $number, alias: "x"})`, "NOT_FOUND input.id"},
+	{"a new password that is short", `changeSipPassword(input: {id: $phone, password: "short"})`, "INVALID input.password"},
+	{"no telephone to delete", `deleteSipNumber(input: {id: "x"})`, "NOT_FOUND input.id"},
 	{"no operator token", `claimOperator(input: {token: "guess"})`, "FORBIDDEN input.token"},
 }
 
 // inputTypes are the types of the variables that the rows use.
 var inputTypes = map[string]string{"email": "String!", "foreignToken": "ID!", "a": "Int!", "b": "Int!", "stranger": "ID!", "number": "ID!", "peer": "PhoneNumber!",
-	"blocker": "PhoneNumber!", "sent": "ID!", "message": "ID!"}
+	"blocker": "PhoneNumber!", "sent": "ID!", "message": "ID!", "call": "ID!", "ringing": "ID!", "phone": "ID!", "phoneNumber": "String!"}
 
 func TestRefusals(t *testing.T) {
 	onBoth(t, func(k *kit) {
@@ -76,8 +113,11 @@ func TestRefusals(t *testing.T) {
 		foreign := must(k.svc.CreateApiToken(s.stranger.ctx, comms.CreateApiToken{Scopes: comms.ReadAccount}))(k)
 		q := must(k.svc.AskCaptcha(k.Context()))(k)
 		sent := k.send(s.owner, s.peer.numbers[0], "sent")
+		ringing := k.placed(s.owner, call.PlaceCall{})
+		k.rings(ringing)
 		for name, v := range map[string]any{"foreignToken": foreign.Token.ID.String(), "a": q.A, "b": q.B, "stranger": s.stranger.numbers[0].ID.String(),
-			"blocker": s.stranger.numbers[0].Number, "sent": fmt.Sprint(sent.ID)} {
+			"blocker": s.stranger.numbers[0].Number, "sent": fmt.Sprint(sent.ID),
+			"ringing": ringing.ID.String(), "phoneNumber": s.phone.SipNumber.Number} {
 			s.variables[name] = v
 		}
 		for _, row := range refusalRows {

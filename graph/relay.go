@@ -58,6 +58,22 @@ func complexity(largest int) gen.ComplexityRoot {
 		return list(child, first, after, last, before)
 	}
 	c.MessageConnection.TotalCount = func(int) int { return counting }
+	c.Number.Calls = list
+	c.Query.Calls = func(child int, _ *gen.CallFilter, first *int, after *string, last *int, before *string) int {
+		return list(child, first, after, last, before)
+	}
+	c.CallConnection.TotalCount = func(int) int { return counting }
+	c.Query.Recordings = func(child int, _ *gen.RecordingFilter, first *int, after *string, last *int, before *string) int {
+		return list(child, first, after, last, before)
+	}
+	c.RecordingConnection.TotalCount = func(int) int { return counting }
+	c.Query.Masks = func(child int, _ *gen.MaskFilter, first *int, after *string, last *int, before *string) int {
+		return list(child, first, after, last, before)
+	}
+	c.MaskConnection.TotalCount = func(int) int { return counting }
+	c.Query.SipNumbers = list
+	c.SipNumber.Password = func(int) int { return statement }
+	c.Query.Trunks = list
 	c.Query.Sessions = func(child, first int) int { return list(child, &first, nil, nil, nil) }
 	return c
 }

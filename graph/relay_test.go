@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 	"switchboard/graph/gen"
 	"switchboard/internal/db"
 )
@@ -70,7 +71,8 @@ func TestPagingByTheSpecification(t *testing.T) {
 			must(k.svc.BlockNumber(me.ctx, comms.BlockNumber{Number: fmt.Sprintf("+99900001000%d", i)}))(k)
 			must(k.svc.CreateApiToken(me.ctx, comms.CreateApiToken{Scopes: comms.ReadAccount}))(k)
 		}
-		for _, field := range []string{"messages", "numbers", "blockedNumbers", "apiTokens"} {
+		k.office(me, 2)
+		for _, field := range []string{"messages", "numbers", "blockedNumbers", "apiTokens", "calls", "recordings", "masks", "sipNumbers"} {
 			k.pages(me, field)
 		}
 	})
@@ -138,6 +140,23 @@ func TestRefusedPages(t *testing.T) {
 	})
 }
 
+// office gives a person calls that went through masks and were recorded, and telephones: for each round some of each.
+func (k *kit) office(p *person, rounds int) {
+	k.Helper()
+	for i := range rounds {
+		for j, n := range p.numbers {
+			c := k.placed(p, call.PlaceCall{From: n.ID})
+			k.answers(c)
+			k.recorded(p, c)
+			k.ends(c, hungUp)
+			k.named++
+			must(k.calls.MaskNumbers(p.ctx, call.MaskNumbers{Kind: "axb", NumberID: n.ID, First: fmt.Sprintf("+8613800%06d", k.named),
+				Second: fmt.Sprintf("+8613900%06d", k.named)}))(k)
+			must(k.calls.CreateSipNumber(p.ctx, call.CreateSipNumber{Alias: fmt.Sprint("desk ", i, j), Rings: []string{"+4930123456", "+4930123457"}}))(k)
+		}
+	}
+}
+
 // What a query costs in statements does not grow with what it finds.
 func TestStatements(t *testing.T) {
 	onBoth(t, func(k *kit) {
@@ -148,6 +167,7 @@ func TestStatements(t *testing.T) {
 					k.send(other, n, fmt.Sprint(i))
 				}
 			}
+			k.office(me, rounds)
 			for query, most := range map[string]int64{
 				`{ messages(first: 50) { nodes { id text } } }`:                                               1,
 				`{ messages(first: 50) { nodes { id text from to createdAt number { id number } } } }`:        2,
@@ -158,6 +178,14 @@ func TestStatements(t *testing.T) {
 				// One seek for each of the three numbers, and one look whether it is the caller's; their messages know their number.
 				`{ numbers { nodes { id messages(first: 2) { nodes { id number { id } } } } } }`: 1 + 3*2,
 				`{ me { id email plan } }`: 1,
+				// Three more for all calls: their numbers, recordings and masks. What a recording's call needs is read once more.
+				`{ calls { nodes { id peer status number { number } recordings { id url } mask { id first } } } }`: 4,
+				`{ calls { nodes { recordings { call { id number { number } } } } } }`:                             4,
+				`{ calls { nodes { mask { number { number } secondNumber { number } } } totalCount } }`:            4,
+				`{ numbers { nodes { id calls(first: 2) { nodes { id number { id } } } } } }`:                      1 + 3*2,
+				`{ recordings { nodes { id url call { id peer } } } }`:                                             2,
+				`{ masks { nodes { id number { number } } } }`:                                                     2,
+				`{ sipNumbers { nodes { id rings registered registrations { source } } } }`:                        4,
 			} {
 				ctx, n := db.CountStatements(me.ctx)
 				if r := k.ask(ctx, query, nil); len(r.Errors) > 0 {

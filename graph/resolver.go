@@ -7,12 +7,16 @@ import (
 	"github.com/google/uuid"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 	"switchboard/graph/gen"
 )
 
 // Resolver answers the fields of the roots, and the few of nodes that need more than the node. Each root has a type of its own so
 // that Query.number and Number.messages don't collide; their methods stand in the file of the noun.
-type Resolver struct{ svc *comms.Service }
+type Resolver struct {
+	svc   *comms.Service
+	calls *call.Service
+}
 
 type (
 	queryResolver        struct{ *Resolver }
@@ -20,6 +24,7 @@ type (
 	subscriptionResolver struct{ *Resolver }
 	accountResolver      struct{ *Resolver }
 	numberResolver       struct{ *Resolver }
+	sipNumberResolver    struct{ *Resolver }
 )
 
 var _ gen.ResolverRoot = (*Resolver)(nil)
@@ -39,9 +44,12 @@ func (r *Resolver) Account() gen.AccountResolver { return accountResolver{r} }
 // Number resolves what a number doesn't carry.
 func (r *Resolver) Number() gen.NumberResolver { return numberResolver{r} }
 
+// SipNumber resolves what a telephone's row doesn't carry.
+func (r *Resolver) SipNumber() gen.SipNumberResolver { return sipNumberResolver{r} }
+
 // newSchema is the executable schema over the rules.
-func newSchema(svc *comms.Service) graphql.ExecutableSchema {
-	return gen.NewExecutableSchema(gen.Config{Resolvers: &Resolver{svc: svc}, Complexity: complexity(svc.Limits().PageSize)})
+func newSchema(svc *comms.Service, calls *call.Service) graphql.ExecutableSchema {
+	return gen.NewExecutableSchema(gen.Config{Resolvers: &Resolver{svc: svc, calls: calls}, Complexity: complexity(svc.Limits().PageSize)})
 }
 
 type baseURLKey struct{}

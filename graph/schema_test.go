@@ -1,6 +1,9 @@
 package graph
 
 import (
+	goast "go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"slices"
 	"strings"
@@ -122,6 +125,31 @@ func TestServedSchemaIsTheContract(t *testing.T) {
 	}
 	if len(own(contract)) != len(own(served)) {
 		t.Error("types are served that are not in schema.graphql: run make generate")
+	}
+}
+
+// A call ends for one of the rules' words, each of which has its own in the schema. They are read from the rules' source, for a list of them
+// would be what is forgotten.
+func TestCallReasonsCoverTheRules(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../comms/call/verdict.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]bool{}
+	goast.Inspect(file, func(n goast.Node) bool {
+		if v, ok := n.(*goast.ValueSpec); ok && len(v.Names) == 1 && strings.HasPrefix(v.Names[0].Name, "Why") {
+			words[strings.ToUpper(strings.Trim(v.Values[0].(*goast.BasicLit).Value, `"`))] = true
+		}
+		return true
+	})
+	values := schema().Types["CallReason"].EnumValues
+	for _, v := range values {
+		if !words[v.Name] {
+			t.Errorf("no call ends for %s", v.Name)
+		}
+	}
+	if len(words) != len(values) || len(words) < 20 {
+		t.Errorf("CallReason has %d values, the rules %d words: %v", len(values), len(words), words)
 	}
 }
 

@@ -98,7 +98,7 @@ func BenchmarkSendVerb(b *testing.B) {
 
 // post measures one request again and again, by so many clients at once, all but the socket.
 func post(b *testing.B, k *kit, p *person, clients int, body map[string]any) {
-	h := NewHandler(k.svc, Options{})
+	h := NewHandler(k.svc, Options{Calls: k.calls})
 	text, err := json.Marshal(body)
 	if err != nil {
 		b.Fatal(err)

@@ -47,6 +47,15 @@ func (h *Handler) streamOnce(ctx context.Context, w http.ResponseWriter, resp *g
 	}
 }
 
+// streamNothing answers a subscription that has nothing to tell any more.
+func (h *Handler) streamNothing(ctx context.Context, w http.ResponseWriter) {
+	out := &writing{w: w, rc: http.NewResponseController(w), timeout: h.o.WriteTimeout}
+	out.open()
+	if err := out.write([]byte(completed)); err != nil && ctx.Err() == nil {
+		h.o.Logger.DebugContext(ctx, "write an event stream", "error", err)
+	}
+}
+
 // streamEvents answers a subscription. A stream that ends without `complete` is one that the client opens again: so it ends when the
 // server stops, and when the client reads too slowly.
 func (h *Handler) streamEvents(ctx context.Context, w http.ResponseWriter, s streamed) {
@@ -69,6 +78,11 @@ func (h *Handler) streamEvents(ctx context.Context, w http.ResponseWriter, s str
 	if err != nil {
 		watcher.Close()
 		h.refuseStream(ctx, w, err)
+		return
+	}
+	if watcher.Over() {
+		watcher.Close()
+		h.streamNothing(ctx, w)
 		return
 	}
 	out := &stream{limit: h.o.QueueBytes, wake: make(chan struct{}, 1), timeout: h.o.WriteTimeout}
@@ -167,9 +181,12 @@ func (s *stream) deliver(d *delivery) bool {
 		s.over, s.queue = true, nil
 	} else {
 		s.queue = appendEvent(s.queue, d.cursor, d.payload)
+		if s.last = d.last; s.last {
+			s.queue = append(s.queue, completed...)
+		}
 	}
 	s.signal()
-	return !s.over
+	return !s.over && !s.last
 }
 
 func (s *stream) signal() {

@@ -58,6 +58,7 @@ type delivery struct {
 	id      int64
 	cursor  string
 	payload []byte // the execution result as JSON
+	last    bool   // nothing follows: the subscription is complete
 }
 
 // plan runs a subscription's resolver so that it opens its watch, or says why not.

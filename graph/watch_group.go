@@ -200,7 +200,7 @@ func (g *group) render(e *comms.Event) (d *delivery) {
 	h := g.groups.h
 	defer func() {
 		if p := recover(); p != nil {
-			d = &delivery{e.ID, e.Cursor(), appendResponse(nil, &graphql.Response{Errors: h.errorList(g.ctx, recoverPanic(g.ctx, p))})}
+			d = g.delivery(e, &graphql.Response{Errors: h.errorList(g.ctx, recoverPanic(g.ctx, p))})
 		}
 	}()
 	next, ctx := h.exec.DispatchOperation(withEvent(g.ctx, e), g.op)
@@ -208,5 +208,9 @@ func (g *group) render(e *comms.Event) (d *delivery) {
 	if resp == nil {
 		return nil
 	}
-	return &delivery{e.ID, e.Cursor(), appendResponse(nil, resp)}
+	return g.delivery(e, resp)
+}
+
+func (g *group) delivery(e *comms.Event, resp *graphql.Response) *delivery {
+	return &delivery{id: e.ID, cursor: e.Cursor(), payload: appendResponse(nil, resp), last: g.watcher.Last(e)}
 }

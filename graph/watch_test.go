@@ -123,7 +123,7 @@ func (k *kit) allEvents(p *person, kinds ...comms.Kind) []int64 {
 func TestSharedExecution(t *testing.T) {
 	onBoth(t, func(k *kit) {
 		const writers, subscribers = 4, 24
-		h := NewHandler(k.svc, Options{})
+		h := NewHandler(k.svc, Options{Calls: k.calls})
 		p := k.person(1)
 		ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 		defer cancel()
@@ -236,7 +236,7 @@ func kindsOf(subscriber int) []comms.Kind {
 // TestGroups: who asks the same shares one execution, who asks something else or is somebody else does not.
 func TestGroups(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	h := NewHandler(k.svc, Options{})
+	h := NewHandler(k.svc, Options{Calls: k.calls})
 	p, other := k.person(1), k.person(1)
 	reader := k.with(p, comms.ReadEvents|comms.ReadMessages)
 	const messages = `subscription($after: String, $numbers: [ID!]) { messageReceived(after: $after, numberIds: $numbers) { cursor } }`
@@ -277,7 +277,7 @@ func TestGroups(t *testing.T) {
 // TestWatchPayload: live, from memory and from the log, an event is the same bytes.
 func TestWatchPayload(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	h := NewHandler(k.svc, Options{})
+	h := NewHandler(k.svc, Options{Calls: k.calls})
 	us, them := k.person(1), k.person(1)
 	const query = `subscription($after: String) { messageReceived(after: $after) { cursor kind at message { id text status from to number { id alias } } } }`
 	live := newListener()
@@ -325,7 +325,7 @@ func TestWatchPayload(t *testing.T) {
 // TestWatchRefused: what keeps a watch from opening is told as the resolver says it.
 func TestWatchRefused(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	h := NewHandler(k.svc, Options{})
+	h := NewHandler(k.svc, Options{Calls: k.calls})
 	p := k.person(0)
 	for _, c := range []struct {
 		name  string

@@ -72,6 +72,11 @@ func (o *operation) follow(op *graphql.OperationContext) {
 		o.fail(errs)
 		return
 	}
+	if watcher.Over() {
+		watcher.Close()
+		o.complete()
+		return
+	}
 	m := o.s.h.groups.join(o.s.ctx, subscription{op: op, watcher: watcher, out: o})
 	o.s.mu.Lock()
 	o.member = m
@@ -97,8 +102,7 @@ func (o *operation) start(op *graphql.OperationContext) {
 			o.fail(resp.Errors)
 		} else {
 			o.send(o.s.dialect.next, appendResponse(nil, resp), false)
-			o.send("complete", nil, true)
-			o.s.forget(o)
+			o.complete()
 		}
 		o.s.finished()
 	}()
@@ -145,8 +149,23 @@ func (o *operation) fail(errs gqlerror.List) {
 	o.s.forget(o)
 }
 
+// complete ends an operation that has nothing more to tell.
+func (o *operation) complete() {
+	o.send("complete", nil, true)
+	o.s.forget(o)
+}
+
 // deliver hands the client an event. It never waits.
-func (o *operation) deliver(d *delivery) bool { return o.send(o.s.dialect.next, d.payload, false) }
+func (o *operation) deliver(d *delivery) bool {
+	if !o.send(o.s.dialect.next, d.payload, false) {
+		return false
+	}
+	if d.last {
+		o.send("complete", nil, true)
+		go o.s.forget(o) // it leaves its group, whose lock whoever delivers may hold
+	}
+	return !d.last
+}
 
 func (o *operation) room(ctx context.Context) error { return o.s.wire.room(ctx) }
 

@@ -21,6 +21,8 @@ const (
 	FieldNumberID = "number_id"
 	// FieldMessageID holds the string denoting the message_id field in the database.
 	FieldMessageID = "message_id"
+	// FieldCallID holds the string denoting the call_id field in the database.
+	FieldCallID = "call_id"
 	// FieldFact holds the string denoting the fact field in the database.
 	FieldFact = "fact"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
@@ -36,6 +38,7 @@ var Columns = []string{
 	FieldKind,
 	FieldNumberID,
 	FieldMessageID,
+	FieldCallID,
 	FieldFact,
 	FieldCreatedAt,
 }
@@ -81,6 +84,11 @@ func ByNumberID(opts ...sql.OrderTermOption) OrderOption {
 // ByMessageID orders the results by the message_id field.
 func ByMessageID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldMessageID, opts...).ToFunc()
+}
+
+// ByCallID orders the results by the call_id field.
+func ByCallID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldCallID, opts...).ToFunc()
 }
 
 // ByCreatedAt orders the results by the created_at field.

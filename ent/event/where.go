@@ -75,6 +75,11 @@ func MessageID(v int64) predicate.Event {
 	return predicate.Event(sql.FieldEQ(FieldMessageID, v))
 }
 
+// CallID applies equality check predicate on the "call_id" field. It's identical to CallIDEQ.
+func CallID(v uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldEQ(FieldCallID, v))
+}
+
 // Fact applies equality check predicate on the "fact" field. It's identical to FactEQ.
 func Fact(v []byte) predicate.Event {
 	return predicate.Event(sql.FieldEQ(FieldFact, v))
@@ -289,6 +294,56 @@ func MessageIDIsNil() predicate.Event {
 // MessageIDNotNil applies the NotNil predicate on the "message_id" field.
 func MessageIDNotNil() predicate.Event {
 	return predicate.Event(sql.FieldNotNull(FieldMessageID))
+}
+
+// CallIDEQ applies the EQ predicate on the "call_id" field.
+func CallIDEQ(v uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldEQ(FieldCallID, v))
+}
+
+// CallIDNEQ applies the NEQ predicate on the "call_id" field.
+func CallIDNEQ(v uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldNEQ(FieldCallID, v))
+}
+
+// CallIDIn applies the In predicate on the "call_id" field.
+func CallIDIn(vs ...uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldIn(FieldCallID, vs...))
+}
+
+// CallIDNotIn applies the NotIn predicate on the "call_id" field.
+func CallIDNotIn(vs ...uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldNotIn(FieldCallID, vs...))
+}
+
+// CallIDGT applies the GT predicate on the "call_id" field.
+func CallIDGT(v uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldGT(FieldCallID, v))
+}
+
+// CallIDGTE applies the GTE predicate on the "call_id" field.
+func CallIDGTE(v uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldGTE(FieldCallID, v))
+}
+
+// CallIDLT applies the LT predicate on the "call_id" field.
+func CallIDLT(v uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldLT(FieldCallID, v))
+}
+
+// CallIDLTE applies the LTE predicate on the "call_id" field.
+func CallIDLTE(v uuid.UUID) predicate.Event {
+	return predicate.Event(sql.FieldLTE(FieldCallID, v))
+}
+
+// CallIDIsNil applies the IsNil predicate on the "call_id" field.
+func CallIDIsNil() predicate.Event {
+	return predicate.Event(sql.FieldIsNull(FieldCallID))
+}
+
+// CallIDNotNil applies the NotNil predicate on the "call_id" field.
+func CallIDNotNil() predicate.Event {
+	return predicate.Event(sql.FieldNotNull(FieldCallID))
 }
 
 // FactEQ applies the EQ predicate on the "fact" field.

@@ -307,6 +307,7 @@ var (
 		{Name: "kind", Type: field.TypeString},
 		{Name: "number_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "message_id", Type: field.TypeInt64, Nullable: true},
+		{Name: "call_id", Type: field.TypeUUID, Nullable: true},
 		{Name: "fact", Type: field.TypeBytes, Nullable: true},
 		{Name: "created_at", Type: field.TypeInt64},
 	}
@@ -320,6 +321,14 @@ var (
 				Name:    "event_account_id_id",
 				Unique:  false,
 				Columns: []*schema.Column{EventsColumns[1], EventsColumns[0]},
+			},
+			{
+				Name:    "event_call_id_id",
+				Unique:  false,
+				Columns: []*schema.Column{EventsColumns[5], EventsColumns[0]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "call_id IS NOT NULL",
+				},
 			},
 		},
 	}
@@ -405,6 +414,11 @@ var (
 				Annotation: &entsql.IndexAnnotation{
 					Where: "ended_at IS NULL",
 				},
+			},
+			{
+				Name:    "mask_ended_at",
+				Unique:  false,
+				Columns: []*schema.Column{MasksColumns[13]},
 			},
 		},
 	}
@@ -505,14 +519,6 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{MessagesColumns[1], MessagesColumns[0]},
 			},
-			{
-				Name:    "message_unread",
-				Unique:  false,
-				Columns: []*schema.Column{MessagesColumns[6], MessagesColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "delivered_at IS NULL",
-				},
-			},
 		},
 	}
 	// NumbersColumns holds the columns for the "numbers" table.
@@ -527,6 +533,7 @@ var (
 		{Name: "line", Type: field.TypeString, Default: ""},
 		{Name: "area_code", Type: field.TypeString, Default: ""},
 		{Name: "disabled", Type: field.TypeBool, Default: false},
+		{Name: "read_to", Type: field.TypeInt64, Default: 0},
 		{Name: "created_at", Type: field.TypeInt64},
 		{Name: "account_id", Type: field.TypeUUID},
 		{Name: "device_id", Type: field.TypeUUID, Nullable: true},
@@ -539,13 +546,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "numbers_accounts_numbers",
-				Columns:    []*schema.Column{NumbersColumns[11]},
+				Columns:    []*schema.Column{NumbersColumns[12]},
 				RefColumns: []*schema.Column{AccountsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
 			{
 				Symbol:     "numbers_devices_numbers",
-				Columns:    []*schema.Column{NumbersColumns[12]},
+				Columns:    []*schema.Column{NumbersColumns[13]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -554,12 +561,12 @@ var (
 			{
 				Name:    "number_account_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{NumbersColumns[11], NumbersColumns[10], NumbersColumns[0]},
+				Columns: []*schema.Column{NumbersColumns[12], NumbersColumns[11], NumbersColumns[0]},
 			},
 			{
 				Name:    "number_device_id",
 				Unique:  false,
-				Columns: []*schema.Column{NumbersColumns[12]},
+				Columns: []*schema.Column{NumbersColumns[13]},
 			},
 		},
 	}

@@ -38,6 +38,8 @@ const (
 	FieldDisabled = "disabled"
 	// FieldDeviceID holds the string denoting the device_id field in the database.
 	FieldDeviceID = "device_id"
+	// FieldReadTo holds the string denoting the read_to field in the database.
+	FieldReadTo = "read_to"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
 	// EdgeAccount holds the string denoting the account edge name in mutations.
@@ -117,6 +119,7 @@ var Columns = []string{
 	FieldAreaCode,
 	FieldDisabled,
 	FieldDeviceID,
+	FieldReadTo,
 	FieldCreatedAt,
 }
 
@@ -150,6 +153,8 @@ var (
 	DefaultAreaCode string
 	// DefaultDisabled holds the default value on creation for the "disabled" field.
 	DefaultDisabled bool
+	// DefaultReadTo holds the default value on creation for the "read_to" field.
+	DefaultReadTo int64
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() clock.Micros
 	// DefaultID holds the default value on creation for the "id" field.
@@ -270,6 +275,11 @@ func ByDisabled(opts ...sql.OrderTermOption) OrderOption {
 // ByDeviceID orders the results by the device_id field.
 func ByDeviceID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldDeviceID, opts...).ToFunc()
+}
+
+// ByReadTo orders the results by the read_to field.
+func ByReadTo(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldReadTo, opts...).ToFunc()
 }
 
 // ByCreatedAt orders the results by the created_at field.

@@ -101,6 +101,11 @@ func DeviceID(v uuid.UUID) predicate.Number {
 	return predicate.Number(sql.FieldEQ(FieldDeviceID, v))
 }
 
+// ReadTo applies equality check predicate on the "read_to" field. It's identical to ReadToEQ.
+func ReadTo(v int64) predicate.Number {
+	return predicate.Number(sql.FieldEQ(FieldReadTo, v))
+}
+
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v clock.Micros) predicate.Number {
 	vc := int64(v)
@@ -580,6 +585,46 @@ func DeviceIDIsNil() predicate.Number {
 // DeviceIDNotNil applies the NotNil predicate on the "device_id" field.
 func DeviceIDNotNil() predicate.Number {
 	return predicate.Number(sql.FieldNotNull(FieldDeviceID))
+}
+
+// ReadToEQ applies the EQ predicate on the "read_to" field.
+func ReadToEQ(v int64) predicate.Number {
+	return predicate.Number(sql.FieldEQ(FieldReadTo, v))
+}
+
+// ReadToNEQ applies the NEQ predicate on the "read_to" field.
+func ReadToNEQ(v int64) predicate.Number {
+	return predicate.Number(sql.FieldNEQ(FieldReadTo, v))
+}
+
+// ReadToIn applies the In predicate on the "read_to" field.
+func ReadToIn(vs ...int64) predicate.Number {
+	return predicate.Number(sql.FieldIn(FieldReadTo, vs...))
+}
+
+// ReadToNotIn applies the NotIn predicate on the "read_to" field.
+func ReadToNotIn(vs ...int64) predicate.Number {
+	return predicate.Number(sql.FieldNotIn(FieldReadTo, vs...))
+}
+
+// ReadToGT applies the GT predicate on the "read_to" field.
+func ReadToGT(v int64) predicate.Number {
+	return predicate.Number(sql.FieldGT(FieldReadTo, v))
+}
+
+// ReadToGTE applies the GTE predicate on the "read_to" field.
+func ReadToGTE(v int64) predicate.Number {
+	return predicate.Number(sql.FieldGTE(FieldReadTo, v))
+}
+
+// ReadToLT applies the LT predicate on the "read_to" field.
+func ReadToLT(v int64) predicate.Number {
+	return predicate.Number(sql.FieldLT(FieldReadTo, v))
+}
+
+// ReadToLTE applies the LTE predicate on the "read_to" field.
+func ReadToLTE(v int64) predicate.Number {
+	return predicate.Number(sql.FieldLTE(FieldReadTo, v))
 }
 
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ func (Event) Fields() []ent.Field {
 		field.String("kind").Immutable().Comment("noun.past, as message.received"),
 		field.UUID("number_id", uuid.UUID{}).Optional().Nillable().Immutable().Comment("the account's number that it happened to"),
 		field.Int64("message_id").Optional().Nillable().Immutable().Comment("the message that it happened to: what an event tells of it never changes, so it is not copied"),
+		field.UUID("call_id", uuid.UUID{}).Optional().Nillable().Immutable().Comment("the account's record of the call that it tells of"),
 		field.Bytes("fact").Optional().Immutable().Comment("JSON: how everything else stood at the commit"),
 		created(),
 	}
@@ -28,5 +30,7 @@ func (Event) Fields() []ent.Field {
 func (Event) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("account_id", "id"),
+		// Few events tell of calls, and messages are what must be fast: those of calls alone are in it.
+		index.Fields("call_id", "id").Annotations(entsql.IndexWhere("call_id IS NOT NULL")),
 	}
 }

@@ -48,11 +48,13 @@ func (Mask) Indexes() []ent.Index {
 		index.Fields("number_id", "created_at"),
 		index.Fields("second_number_id"),
 		index.Fields("expires_at").Annotations(entsql.IndexWhere("ended_at IS NULL")),
+		index.Fields("ended_at"),
 	}
 }
 
 // MaskParty says that a number serves a party for a mask. The database keeps (X, party) and (X, extension) unique: a masked number could
-// otherwise not tell whom a party means. A freed row stays, without its place in the unique index, until the number has rested.
+// otherwise not tell whom a party means. A freed row stays, without its place in the unique index, as long as its mask's: it tells how long
+// the number has rested, and who called it once.
 type MaskParty struct{ ent.Schema }
 
 // Fields of MaskParty.

@@ -27,6 +27,7 @@ func (Number) Fields() []ent.Field {
 		field.String("area_code").Default(""),
 		field.Bool("disabled").Default(false),
 		field.UUID("device_id", uuid.UUID{}).Optional().Nillable().Comment("where its messages are pushed"),
+		field.Int64("read_to").Default(0).StructTag(`json:"-"`).Comment("no message to it with this id or a lower one is unread: comms/message_deliver.go"),
 		created(),
 	}
 }

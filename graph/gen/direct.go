@@ -753,6 +753,381 @@ func (ec *executionContext) marshalNBlockedNumberEdge2ᚕᚖswitchboardᚋgraph�
 	return direct.Result(ec.appendBlockedNumberEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, blockedNumberEdgeImplementors), v))
 }
 
+func (ec *executionContext) _Call(ctx context.Context, sel ast.SelectionSet, obj *model.Call) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCall(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callImplementors), obj))
+}
+
+func (ec *executionContext) appendCall(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Call) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"Call"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "number":
+			here := field.At(at, "Call")
+			v, err := obj.Number(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				b = direct.Null(b)
+				continue
+			}
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumber(ctx, b, here, field.Of(ec.OperationContext, numberImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "direction":
+			b = direct.String(b, marshalNCallDirection2switchboardᚋentᚋcallᚐDirection[obj.Direction])
+		case "peer":
+			v := obj.Peer()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "second":
+			v := obj.Second()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "status":
+			b = direct.String(b, marshalNCallStatus2switchboardᚋentᚋcallᚐStatus[obj.Status])
+		case "outcome":
+			v := obj.Outcome
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, marshalOCallOutcome2ᚖswitchboardᚋentᚋcallᚐOutcome[*v])
+		case "reason":
+			v := obj.Reason()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, marshalOCallReason2ᚖswitchboardᚋcommsᚋcallᚐWhy[*v])
+		case "sipStatus":
+			v := obj.SipStatus()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = strconv.AppendInt(b, int64(*v), 10)
+		case "cause":
+			v := obj.Cause()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = strconv.AppendInt(b, int64(*v), 10)
+		case "duration":
+			b = strconv.AppendInt(b, int64(obj.Duration), 10)
+		case "record":
+			b = strconv.AppendBool(b, obj.Record)
+		case "recordings":
+			here := field.At(at, "Call")
+			v, err := obj.Recordings(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendRecordingList(ctx, b, here, field.Of(ec.OperationContext, recordingImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "mask":
+			here := field.At(at, "Call")
+			v, err := obj.Mask(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				b = direct.Null(b)
+				continue
+			}
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendMask(ctx, b, here, field.Of(ec.OperationContext, maskImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "clientKey":
+			v := obj.ClientKey
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "userData":
+			b = direct.String(b, obj.UserData)
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		case "dialledAt":
+			v := obj.DialledAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "ringingAt":
+			v := obj.RingingAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "answeredAt":
+			v := obj.AnsweredAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "endedAt":
+			v := obj.EndedAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendCallList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Call) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendCall(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNCall2ᚕᚖswitchboardᚋgraphᚋmodelᚐCallᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Call) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callImplementors), v))
+}
+
+func (ec *executionContext) _CallConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.Call]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendCallConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.Call]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CallConnection"`...)
+		case "edges":
+			here := field.At(at, "CallConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendCallEdgeList(ctx, b, here, field.Of(ec.OperationContext, callEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "CallConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendCallList(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "CallConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "totalCount":
+			here := field.At(at, "CallConnection")
+			v, err := obj.TotalCount(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			b = strconv.AppendInt(b, int64(v), 10)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _CallEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.Call]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendCallEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.Call]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CallEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "CallEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendCallEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.Call]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendCallEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNCallEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.Call]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callEdgeImplementors), v))
+}
+
+func (ec *executionContext) _CallEvent(ctx context.Context, sel ast.SelectionSet, obj *model.CallEvent) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallEvent(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callEventImplementors), obj))
+}
+
+func (ec *executionContext) appendCallEvent(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.CallEvent) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CallEvent"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor())
+		case "kind":
+			b = direct.String(b, marshalNEventKind2switchboardᚋcommsᚐKind[obj.Kind])
+		case "at":
+			b = model.AppendTime(b, obj.At)
+		case "call":
+			here := field.At(at, "CallEvent")
+			v := obj.Call
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _Captcha(ctx context.Context, sel ast.SelectionSet, obj *Captcha) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -817,6 +1192,59 @@ func (ec *executionContext) appendChangeNumberPinPayload(ctx context.Context, b 
 			}
 		case "userErrors":
 			here := field.At(at, "ChangeNumberPinPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _ChangeSipPasswordPayload(ctx context.Context, sel ast.SelectionSet, obj *ChangeSipPasswordPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendChangeSipPasswordPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, changeSipPasswordPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendChangeSipPasswordPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *ChangeSipPasswordPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"ChangeSipPasswordPayload"`...)
+		case "sipNumber":
+			here := field.At(at, "ChangeSipPasswordPayload")
+			v := obj.SipNumber
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendSipNumber(ctx, b, here, field.Of(ec.OperationContext, sipNumberImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "password":
+			v := obj.Password
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "userErrors":
+			here := field.At(at, "ChangeSipPasswordPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
@@ -979,6 +1407,109 @@ func (ec *executionContext) appendCreateNumberPayload(ctx context.Context, b []b
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _CreateSipNumberPayload(ctx context.Context, sel ast.SelectionSet, obj *CreateSipNumberPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCreateSipNumberPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, createSipNumberPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendCreateSipNumberPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *CreateSipNumberPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CreateSipNumberPayload"`...)
+		case "sipNumber":
+			here := field.At(at, "CreateSipNumberPayload")
+			v := obj.SipNumber
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendSipNumber(ctx, b, here, field.Of(ec.OperationContext, sipNumberImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "password":
+			v := obj.Password
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "replayed":
+			b = strconv.AppendBool(b, obj.Replayed)
+		case "userErrors":
+			here := field.At(at, "CreateSipNumberPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _CreateTrunkPayload(ctx context.Context, sel ast.SelectionSet, obj *CreateTrunkPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCreateTrunkPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, createTrunkPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendCreateTrunkPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *CreateTrunkPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CreateTrunkPayload"`...)
+		case "trunk":
+			here := field.At(at, "CreateTrunkPayload")
+			v := obj.Trunk
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendTrunk(ctx, b, here, field.Of(ec.OperationContext, trunkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "replayed":
+			b = strconv.AppendBool(b, obj.Replayed)
+		case "userErrors":
+			here := field.At(at, "CreateTrunkPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _DeleteNumberPayload(ctx context.Context, sel ast.SelectionSet, obj *DeleteNumberPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -1025,6 +1556,144 @@ func (ec *executionContext) appendDeleteNumberPayload(ctx context.Context, b []b
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _DeleteRecordingPayload(ctx context.Context, sel ast.SelectionSet, obj *DeleteRecordingPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendDeleteRecordingPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, deleteRecordingPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendDeleteRecordingPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *DeleteRecordingPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"DeleteRecordingPayload"`...)
+		case "recording":
+			here := field.At(at, "DeleteRecordingPayload")
+			v := obj.Recording
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendRecording(ctx, b, here, field.Of(ec.OperationContext, recordingImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "DeleteRecordingPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _DeleteSipNumberPayload(ctx context.Context, sel ast.SelectionSet, obj *DeleteSipNumberPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendDeleteSipNumberPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, deleteSipNumberPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendDeleteSipNumberPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *DeleteSipNumberPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"DeleteSipNumberPayload"`...)
+		case "sipNumber":
+			here := field.At(at, "DeleteSipNumberPayload")
+			v := obj.SipNumber
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendSipNumber(ctx, b, here, field.Of(ec.OperationContext, sipNumberImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "DeleteSipNumberPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _DeleteTrunkPayload(ctx context.Context, sel ast.SelectionSet, obj *DeleteTrunkPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendDeleteTrunkPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, deleteTrunkPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendDeleteTrunkPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *DeleteTrunkPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"DeleteTrunkPayload"`...)
+		case "trunk":
+			here := field.At(at, "DeleteTrunkPayload")
+			v := obj.Trunk
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendTrunk(ctx, b, here, field.Of(ec.OperationContext, trunkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "DeleteTrunkPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _File(ctx context.Context, sel ast.SelectionSet, obj *model.File) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -1056,6 +1725,52 @@ func (ec *executionContext) appendFile(ctx context.Context, b []byte, at *direct
 			b = direct.String(b, obj.URL)
 		case "urlExpiresAt":
 			b = model.AppendTime(b, obj.URLExpiresAt)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _HangUpPayload(ctx context.Context, sel ast.SelectionSet, obj *HangUpPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendHangUpPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, hangUpPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendHangUpPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *HangUpPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"HangUpPayload"`...)
+		case "call":
+			here := field.At(at, "HangUpPayload")
+			v := obj.Call
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "HangUpPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -1152,6 +1867,369 @@ func (ec *executionContext) appendMarkDeliveredPayload(ctx context.Context, b []
 			}
 		case "userErrors":
 			here := field.At(at, "MarkDeliveredPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _Mask(ctx context.Context, sel ast.SelectionSet, obj *model.Mask) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendMask(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, maskImplementors), obj))
+}
+
+func (ec *executionContext) appendMask(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Mask) ([]byte, bool) {
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"Mask"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "kind":
+			b = direct.String(b, marshalNMaskKind2switchboardᚋentᚋmaskᚐKind[obj.Kind])
+		case "number":
+			here := field.At(at, "Mask")
+			v, err := obj.Number(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				b = direct.Null(b)
+				continue
+			}
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumber(ctx, b, here, field.Of(ec.OperationContext, numberImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "secondNumber":
+			here := field.At(at, "Mask")
+			v, err := obj.SecondNumber(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				b = direct.Null(b)
+				continue
+			}
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumber(ctx, b, here, field.Of(ec.OperationContext, numberImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "first":
+			b = model.AppendPhoneNumber(b, obj.First)
+		case "second":
+			v := obj.Second()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendPhoneNumber(b, *v)
+		case "direction":
+			b = direct.String(b, marshalNMaskDirection2switchboardᚋentᚋmaskᚐDirection[obj.Direction])
+		case "extension":
+			v := obj.Extension()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "record":
+			b = strconv.AppendBool(b, obj.Record)
+		case "userData":
+			b = direct.String(b, obj.UserData)
+		case "live":
+			b = strconv.AppendBool(b, obj.Live())
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		case "expiresAt":
+			v := obj.ExpiresAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "endedAt":
+			v := obj.EndedAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendMaskList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Mask) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendMask(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNMask2ᚕᚖswitchboardᚋgraphᚋmodelᚐMaskᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Mask) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendMaskList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, maskImplementors), v))
+}
+
+func (ec *executionContext) _MaskConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.Mask]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendMaskConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, maskConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendMaskConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.Mask]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"MaskConnection"`...)
+		case "edges":
+			here := field.At(at, "MaskConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendMaskEdgeList(ctx, b, here, field.Of(ec.OperationContext, maskEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "MaskConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendMaskList(ctx, b, here, field.Of(ec.OperationContext, maskImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "MaskConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "totalCount":
+			here := field.At(at, "MaskConnection")
+			v, err := obj.TotalCount(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			b = strconv.AppendInt(b, int64(v), 10)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _MaskEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.Mask]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendMaskEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, maskEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendMaskEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.Mask]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"MaskEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "MaskEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendMask(ctx, b, here, field.Of(ec.OperationContext, maskImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendMaskEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.Mask]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendMaskEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNMaskEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.Mask]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendMaskEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, maskEdgeImplementors), v))
+}
+
+func (ec *executionContext) _MaskEvent(ctx context.Context, sel ast.SelectionSet, obj *model.MaskEvent) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendMaskEvent(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, maskEventImplementors), obj))
+}
+
+func (ec *executionContext) appendMaskEvent(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.MaskEvent) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"MaskEvent"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor())
+		case "kind":
+			b = direct.String(b, marshalNEventKind2switchboardᚋcommsᚐKind[obj.Kind])
+		case "at":
+			b = model.AppendTime(b, obj.At)
+		case "mask":
+			here := field.At(at, "MaskEvent")
+			v := obj.Mask
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendMask(ctx, b, here, field.Of(ec.OperationContext, maskImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _MaskNumbersPayload(ctx context.Context, sel ast.SelectionSet, obj *MaskNumbersPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendMaskNumbersPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, maskNumbersPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendMaskNumbersPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *MaskNumbersPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"MaskNumbersPayload"`...)
+		case "mask":
+			here := field.At(at, "MaskNumbersPayload")
+			v := obj.Mask
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendMask(ctx, b, here, field.Of(ec.OperationContext, maskImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "replayed":
+			b = strconv.AppendBool(b, obj.Replayed)
+		case "userErrors":
+			here := field.At(at, "MaskNumbersPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
@@ -1546,6 +2624,12 @@ func (ec *executionContext) appendNumber(ctx context.Context, b []byte, at *dire
 				return b[:start], false
 			}
 			b = direct.Marshaler(b, m)
+		case "calls":
+			m := ec._Number_calls(at.Context(ctx), field.CollectedField, obj)
+			if m == graphql.Null || m == graphql.RequiredNull {
+				return b[:start], false
+			}
+			b = direct.Marshaler(b, m)
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -1800,6 +2884,390 @@ func (ec *executionContext) appendPageInfo(ctx context.Context, b []byte, at *di
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _PhoneEvent(ctx context.Context, sel ast.SelectionSet, obj *model.PhoneEvent) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendPhoneEvent(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, phoneEventImplementors), obj))
+}
+
+func (ec *executionContext) appendPhoneEvent(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.PhoneEvent) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"PhoneEvent"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor())
+		case "kind":
+			b = direct.String(b, marshalNEventKind2switchboardᚋcommsᚐKind[obj.Kind])
+		case "at":
+			b = model.AppendTime(b, obj.At)
+		case "sipNumber":
+			here := field.At(at, "PhoneEvent")
+			v := obj.SipNumber
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendSipNumber(ctx, b, here, field.Of(ec.OperationContext, sipNumberImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _PlaceCallPayload(ctx context.Context, sel ast.SelectionSet, obj *PlaceCallPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendPlaceCallPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, placeCallPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendPlaceCallPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *PlaceCallPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"PlaceCallPayload"`...)
+		case "call":
+			here := field.At(at, "PlaceCallPayload")
+			v := obj.Call
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "replayed":
+			b = strconv.AppendBool(b, obj.Replayed)
+		case "userErrors":
+			here := field.At(at, "PlaceCallPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _Recording(ctx context.Context, sel ast.SelectionSet, obj *model.Recording) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRecording(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, recordingImplementors), obj))
+}
+
+func (ec *executionContext) appendRecording(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Recording) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"Recording"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "call":
+			here := field.At(at, "Recording")
+			v, err := obj.Call(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				b = direct.Null(b)
+				continue
+			}
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "status":
+			b = direct.String(b, marshalNRecordingStatus2switchboardᚋentᚋrecordingᚐStatus[obj.Status])
+		case "duration":
+			here := field.At(at, "Recording")
+			v := obj.Duration()
+			m := ec.marshalNFloat2float64(here.Context(ctx), field.Selections, v)
+			if m == graphql.Null || m == graphql.RequiredNull {
+				return b[:start], false
+			}
+			b = direct.Marshaler(b, m)
+		case "size":
+			b = strconv.AppendInt(b, int64(obj.Size()), 10)
+		case "url":
+			v := obj.URL
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "urlExpiresAt":
+			v := obj.URLExpiresAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		case "readyAt":
+			v := obj.ReadyAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendRecordingList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Recording) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendRecording(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNRecording2ᚕᚖswitchboardᚋgraphᚋmodelᚐRecordingᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Recording) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRecordingList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, recordingImplementors), v))
+}
+
+func (ec *executionContext) _RecordingConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.Recording]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRecordingConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, recordingConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendRecordingConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.Recording]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"RecordingConnection"`...)
+		case "edges":
+			here := field.At(at, "RecordingConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendRecordingEdgeList(ctx, b, here, field.Of(ec.OperationContext, recordingEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "RecordingConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendRecordingList(ctx, b, here, field.Of(ec.OperationContext, recordingImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "RecordingConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "totalCount":
+			here := field.At(at, "RecordingConnection")
+			v, err := obj.TotalCount(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			b = strconv.AppendInt(b, int64(v), 10)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _RecordingEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.Recording]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRecordingEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, recordingEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendRecordingEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.Recording]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"RecordingEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "RecordingEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendRecording(ctx, b, here, field.Of(ec.OperationContext, recordingImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendRecordingEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.Recording]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendRecordingEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNRecordingEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.Recording]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRecordingEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, recordingEdgeImplementors), v))
+}
+
+func (ec *executionContext) _RecordingEvent(ctx context.Context, sel ast.SelectionSet, obj *model.RecordingEvent) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRecordingEvent(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, recordingEventImplementors), obj))
+}
+
+func (ec *executionContext) appendRecordingEvent(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.RecordingEvent) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"RecordingEvent"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor())
+		case "kind":
+			b = direct.String(b, marshalNEventKind2switchboardᚋcommsᚐKind[obj.Kind])
+		case "at":
+			b = model.AppendTime(b, obj.At)
+		case "recording":
+			here := field.At(at, "RecordingEvent")
+			v := obj.Recording
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendRecording(ctx, b, here, field.Of(ec.OperationContext, recordingImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _RegenerateApiKeyPayload(ctx context.Context, sel ast.SelectionSet, obj *RegenerateApiKeyPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -1938,6 +3406,183 @@ func (ec *executionContext) appendRevokeApiTokenPayload(ctx context.Context, b [
 			}
 		case "userErrors":
 			here := field.At(at, "RevokeApiTokenPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _RouteExplanation(ctx context.Context, sel ast.SelectionSet, obj *RouteExplanation) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRouteExplanation(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, routeExplanationImplementors), obj))
+}
+
+func (ec *executionContext) appendRouteExplanation(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *RouteExplanation) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"RouteExplanation"`...)
+		case "decision":
+			b = direct.Marshaler(b, obj.Decision)
+		case "reason":
+			v := obj.Reason
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, marshalOCallReason2ᚖswitchboardᚋcommsᚋcallᚐWhy[*v])
+		case "callee":
+			v := obj.Callee
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "shownAs":
+			v := obj.ShownAs
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "targets":
+			here := field.At(at, "RouteExplanation")
+			v := obj.Targets
+			var ok bool
+			b, ok = ec.appendRouteTargetList(ctx, b, here, field.Of(ec.OperationContext, routeTargetImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "ringFor":
+			b = strconv.AppendInt(b, int64(obj.RingFor), 10)
+		case "record":
+			b = strconv.AppendBool(b, obj.Record)
+		case "steps":
+			here := field.At(at, "RouteExplanation")
+			v := obj.Steps
+			m := ec.marshalNString2ᚕstringᚄ(here.Context(ctx), field.Selections, v)
+			if m == graphql.Null || m == graphql.RequiredNull {
+				return b[:start], false
+			}
+			b = direct.Marshaler(b, m)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _RouteTarget(ctx context.Context, sel ast.SelectionSet, obj *RouteTarget) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRouteTarget(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, routeTargetImplementors), obj))
+}
+
+func (ec *executionContext) appendRouteTarget(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *RouteTarget) ([]byte, bool) {
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"RouteTarget"`...)
+		case "kind":
+			b = direct.Marshaler(b, obj.Kind)
+		case "number":
+			b = direct.String(b, obj.Number)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendRouteTargetList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*RouteTarget) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendRouteTarget(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNRouteTarget2ᚕᚖswitchboardᚋgraphᚋgenᚐRouteTargetᚄ(ctx context.Context, sel ast.SelectionSet, v []*RouteTarget) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRouteTargetList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, routeTargetImplementors), v))
+}
+
+func (ec *executionContext) _SendDigitsPayload(ctx context.Context, sel ast.SelectionSet, obj *SendDigitsPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSendDigitsPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sendDigitsPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendSendDigitsPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *SendDigitsPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"SendDigitsPayload"`...)
+		case "call":
+			here := field.At(at, "SendDigitsPayload")
+			v := obj.Call
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "SendDigitsPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
@@ -2167,6 +3812,314 @@ func (ec *executionContext) appendSetMatrixIdPayload(ctx context.Context, b []by
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _SipNumber(ctx context.Context, sel ast.SelectionSet, obj *model.SipNumber) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSipNumber(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sipNumberImplementors), obj))
+}
+
+func (ec *executionContext) appendSipNumber(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.SipNumber) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"SipNumber"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "number":
+			b = direct.String(b, obj.Number)
+		case "alias":
+			b = direct.String(b, obj.Alias)
+		case "password":
+			m := ec._SipNumber_password(at.Context(ctx), field.CollectedField, obj)
+			if m == graphql.Null || m == graphql.RequiredNull {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.Marshaler(b, m)
+		case "secure":
+			b = strconv.AppendBool(b, obj.Secure)
+		case "rings":
+			here := field.At(at, "SipNumber")
+			v, err := obj.Rings(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			m := ec.marshalNPhoneNumber2ᚕstringᚄ(here.Context(ctx), field.Selections, v)
+			if m == graphql.Null || m == graphql.RequiredNull {
+				return b[:start], false
+			}
+			b = direct.Marshaler(b, m)
+		case "registered":
+			here := field.At(at, "SipNumber")
+			v, err := obj.Registered(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			b = strconv.AppendBool(b, v)
+		case "registrations":
+			here := field.At(at, "SipNumber")
+			v, err := obj.Registrations(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendSipRegistrationList(ctx, b, here, field.Of(ec.OperationContext, sipRegistrationImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendSipNumberList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.SipNumber) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendSipNumber(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNSipNumber2ᚕᚖswitchboardᚋgraphᚋmodelᚐSipNumberᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.SipNumber) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSipNumberList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sipNumberImplementors), v))
+}
+
+func (ec *executionContext) _SipNumberConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.SipNumber]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSipNumberConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sipNumberConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendSipNumberConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.SipNumber]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"SipNumberConnection"`...)
+		case "edges":
+			here := field.At(at, "SipNumberConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendSipNumberEdgeList(ctx, b, here, field.Of(ec.OperationContext, sipNumberEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "SipNumberConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendSipNumberList(ctx, b, here, field.Of(ec.OperationContext, sipNumberImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "SipNumberConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _SipNumberEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.SipNumber]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSipNumberEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sipNumberEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendSipNumberEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.SipNumber]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"SipNumberEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "SipNumberEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendSipNumber(ctx, b, here, field.Of(ec.OperationContext, sipNumberImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendSipNumberEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.SipNumber]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendSipNumberEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNSipNumberEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.SipNumber]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSipNumberEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sipNumberEdgeImplementors), v))
+}
+
+func (ec *executionContext) _SipRegistration(ctx context.Context, sel ast.SelectionSet, obj *ent.Contact) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSipRegistration(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sipRegistrationImplementors), obj))
+}
+
+func (ec *executionContext) appendSipRegistration(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *ent.Contact) ([]byte, bool) {
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"SipRegistration"`...)
+		case "source":
+			b = direct.String(b, obj.Source)
+		case "transport":
+			b = direct.String(b, obj.Transport)
+		case "userAgent":
+			b = direct.String(b, obj.UserAgent)
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		case "expiresAt":
+			v := obj.ExpiresAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendSipRegistrationList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*ent.Contact) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendSipRegistration(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNSipRegistration2ᚕᚖswitchboardᚋentᚐContactᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.Contact) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendSipRegistrationList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, sipRegistrationImplementors), v))
+}
+
 func (ec *executionContext) _SolveCaptchaPayload(ctx context.Context, sel ast.SelectionSet, obj *SolveCaptchaPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -2215,6 +4168,380 @@ func (ec *executionContext) appendSolveCaptchaPayload(ctx context.Context, b []b
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _StartRecordingPayload(ctx context.Context, sel ast.SelectionSet, obj *StartRecordingPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendStartRecordingPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, startRecordingPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendStartRecordingPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *StartRecordingPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"StartRecordingPayload"`...)
+		case "recording":
+			here := field.At(at, "StartRecordingPayload")
+			v := obj.Recording
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendRecording(ctx, b, here, field.Of(ec.OperationContext, recordingImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "StartRecordingPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _StopRecordingPayload(ctx context.Context, sel ast.SelectionSet, obj *StopRecordingPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendStopRecordingPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, stopRecordingPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendStopRecordingPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *StopRecordingPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"StopRecordingPayload"`...)
+		case "recording":
+			here := field.At(at, "StopRecordingPayload")
+			v := obj.Recording
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendRecording(ctx, b, here, field.Of(ec.OperationContext, recordingImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "StopRecordingPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _TransferPayload(ctx context.Context, sel ast.SelectionSet, obj *TransferPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendTransferPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, transferPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendTransferPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *TransferPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"TransferPayload"`...)
+		case "call":
+			here := field.At(at, "TransferPayload")
+			v := obj.Call
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "TransferPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _Trunk(ctx context.Context, sel ast.SelectionSet, obj *model.Trunk) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendTrunk(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, trunkImplementors), obj))
+}
+
+func (ec *executionContext) appendTrunk(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Trunk) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"Trunk"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "name":
+			b = direct.String(b, obj.Name)
+		case "address":
+			b = direct.String(b, obj.Address)
+		case "transport":
+			b = direct.String(b, marshalNSipTransport2switchboardᚋentᚋtrunkᚐTransport[obj.Transport])
+		case "username":
+			v := obj.Username()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "register":
+			b = strconv.AppendBool(b, obj.Register)
+		case "prefixes":
+			here := field.At(at, "Trunk")
+			v := obj.Prefixes
+			m := ec.marshalNString2ᚕstringᚄ(here.Context(ctx), field.Selections, v)
+			if m == graphql.Null || m == graphql.RequiredNull {
+				return b[:start], false
+			}
+			b = direct.Marshaler(b, m)
+		case "sources":
+			here := field.At(at, "Trunk")
+			v := obj.Sources
+			m := ec.marshalNString2ᚕstringᚄ(here.Context(ctx), field.Selections, v)
+			if m == graphql.Null || m == graphql.RequiredNull {
+				return b[:start], false
+			}
+			b = direct.Marshaler(b, m)
+		case "callerId":
+			b = direct.String(b, marshalNTrunkCallerId2switchboardᚋentᚋtrunkᚐCallerID[obj.CallerID])
+		case "fixedCaller":
+			v := obj.FixedCaller()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendPhoneNumber(b, *v)
+		case "concurrency":
+			b = strconv.AppendInt(b, int64(obj.Concurrency), 10)
+		case "perMinute":
+			b = strconv.AppendInt(b, int64(obj.PerMinute), 10)
+		case "disabled":
+			b = strconv.AppendBool(b, obj.Disabled)
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendTrunkList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Trunk) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendTrunk(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNTrunk2ᚕᚖswitchboardᚋgraphᚋmodelᚐTrunkᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Trunk) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendTrunkList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, trunkImplementors), v))
+}
+
+func (ec *executionContext) _TrunkConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.Trunk]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendTrunkConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, trunkConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendTrunkConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.Trunk]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"TrunkConnection"`...)
+		case "edges":
+			here := field.At(at, "TrunkConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendTrunkEdgeList(ctx, b, here, field.Of(ec.OperationContext, trunkEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "TrunkConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendTrunkList(ctx, b, here, field.Of(ec.OperationContext, trunkImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "TrunkConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _TrunkEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.Trunk]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendTrunkEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, trunkEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendTrunkEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.Trunk]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"TrunkEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "TrunkEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendTrunk(ctx, b, here, field.Of(ec.OperationContext, trunkImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendTrunkEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.Trunk]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendTrunkEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNTrunkEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.Trunk]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendTrunkEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, trunkEdgeImplementors), v))
+}
+
 func (ec *executionContext) _UnblockNumberPayload(ctx context.Context, sel ast.SelectionSet, obj *UnblockNumberPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -2261,6 +4588,52 @@ func (ec *executionContext) appendUnblockNumberPayload(ctx context.Context, b []
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _UnmaskNumbersPayload(ctx context.Context, sel ast.SelectionSet, obj *UnmaskNumbersPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendUnmaskNumbersPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, unmaskNumbersPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendUnmaskNumbersPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *UnmaskNumbersPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"UnmaskNumbersPayload"`...)
+		case "mask":
+			here := field.At(at, "UnmaskNumbersPayload")
+			v := obj.Mask
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendMask(ctx, b, here, field.Of(ec.OperationContext, maskImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "UnmaskNumbersPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _UpdateNumberPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateNumberPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -2294,6 +4667,98 @@ func (ec *executionContext) appendUpdateNumberPayload(ctx context.Context, b []b
 			}
 		case "userErrors":
 			here := field.At(at, "UpdateNumberPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _UpdateSipNumberPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateSipNumberPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendUpdateSipNumberPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, updateSipNumberPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendUpdateSipNumberPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *UpdateSipNumberPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"UpdateSipNumberPayload"`...)
+		case "sipNumber":
+			here := field.At(at, "UpdateSipNumberPayload")
+			v := obj.SipNumber
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendSipNumber(ctx, b, here, field.Of(ec.OperationContext, sipNumberImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "UpdateSipNumberPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _UpdateTrunkPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateTrunkPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendUpdateTrunkPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, updateTrunkPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendUpdateTrunkPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *UpdateTrunkPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"UpdateTrunkPayload"`...)
+		case "trunk":
+			here := field.At(at, "UpdateTrunkPayload")
+			v := obj.Trunk
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendTrunk(ctx, b, here, field.Of(ec.OperationContext, trunkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "UpdateTrunkPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)

@@ -10,10 +10,15 @@ import (
 	"math"
 	"strconv"
 	"switchboard/comms"
+	call1 "switchboard/comms/call"
 	"switchboard/ent"
 	"switchboard/ent/account"
+	"switchboard/ent/call"
+	"switchboard/ent/mask"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
+	"switchboard/ent/recording"
+	"switchboard/ent/trunk"
 	"switchboard/graph/model"
 	"switchboard/internal/clock"
 	"sync/atomic"
@@ -40,6 +45,7 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Number() NumberResolver
 	Query() QueryResolver
+	SipNumber() SipNumberResolver
 	Subscription() SubscriptionResolver
 }
 
@@ -125,6 +131,49 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	Call struct {
+		AnsweredAt func(childComplexity int) int
+		Cause      func(childComplexity int) int
+		ClientKey  func(childComplexity int) int
+		CreatedAt  func(childComplexity int) int
+		DialledAt  func(childComplexity int) int
+		Direction  func(childComplexity int) int
+		Duration   func(childComplexity int) int
+		EndedAt    func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Mask       func(childComplexity int) int
+		Number     func(childComplexity int) int
+		Outcome    func(childComplexity int) int
+		Peer       func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		Record     func(childComplexity int) int
+		Recordings func(childComplexity int) int
+		RingingAt  func(childComplexity int) int
+		Second     func(childComplexity int) int
+		SipStatus  func(childComplexity int) int
+		Status     func(childComplexity int) int
+		UserData   func(childComplexity int) int
+	}
+
+	CallConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	CallEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	CallEvent struct {
+		At     func(childComplexity int) int
+		Call   func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		Kind   func(childComplexity int) int
+	}
+
 	Captcha struct {
 		A        func(childComplexity int) int
 		B        func(childComplexity int) int
@@ -133,6 +182,12 @@ type ComplexityRoot struct {
 
 	ChangeNumberPinPayload struct {
 		Number     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ChangeSipPasswordPayload struct {
+		Password   func(childComplexity int) int
+		SipNumber  func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -154,8 +209,36 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	CreateSipNumberPayload struct {
+		Password   func(childComplexity int) int
+		Replayed   func(childComplexity int) int
+		SipNumber  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	CreateTrunkPayload struct {
+		Replayed   func(childComplexity int) int
+		Trunk      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	DeleteNumberPayload struct {
 		Number     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	DeleteRecordingPayload struct {
+		Recording  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	DeleteSipNumberPayload struct {
+		SipNumber  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	DeleteTrunkPayload struct {
+		Trunk      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -164,6 +247,11 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 		URL          func(childComplexity int) int
 		URLExpiresAt func(childComplexity int) int
+	}
+
+	HangUpPayload struct {
+		Call       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	LoginPayload struct {
@@ -175,6 +263,48 @@ type ComplexityRoot struct {
 
 	MarkDeliveredPayload struct {
 		Messages   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	Mask struct {
+		CreatedAt    func(childComplexity int) int
+		Direction    func(childComplexity int) int
+		EndedAt      func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		Extension    func(childComplexity int) int
+		First        func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		Live         func(childComplexity int) int
+		Number       func(childComplexity int) int
+		Record       func(childComplexity int) int
+		Second       func(childComplexity int) int
+		SecondNumber func(childComplexity int) int
+		UserData     func(childComplexity int) int
+	}
+
+	MaskConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	MaskEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	MaskEvent struct {
+		At     func(childComplexity int) int
+		Cursor func(childComplexity int) int
+		Kind   func(childComplexity int) int
+		Mask   func(childComplexity int) int
+	}
+
+	MaskNumbersPayload struct {
+		Mask       func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -221,28 +351,45 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		BlockNumber      func(childComplexity int, input BlockNumberInput) int
-		ChangeNumberPIN  func(childComplexity int, input ChangeNumberPINInput) int
-		ClaimOperator    func(childComplexity int, input ClaimOperatorInput) int
-		CreateApiToken   func(childComplexity int, input CreateApiTokenInput) int
-		CreateNumber     func(childComplexity int, input CreateNumberInput) int
-		DeleteNumber     func(childComplexity int, input DeleteNumberInput) int
-		Login            func(childComplexity int, input LoginInput) int
-		MarkDelivered    func(childComplexity int, input MarkDeliveredInput) int
-		RegenerateApiKey func(childComplexity int, input RegenerateApiKeyInput) int
-		Register         func(childComplexity int, input RegisterInput) int
-		RevokeApiToken   func(childComplexity int, input RevokeApiTokenInput) int
-		SendMessage      func(childComplexity int, input SendMessageInput) int
-		SetAccountPlan   func(childComplexity int, input SetAccountPlanInput) int
-		SetMatrixID      func(childComplexity int, input SetMatrixIDInput) int
-		SolveCaptcha     func(childComplexity int, input SolveCaptchaInput) int
-		UnblockNumber    func(childComplexity int, input UnblockNumberInput) int
-		UpdateNumber     func(childComplexity int, input UpdateNumberInput) int
+		BlockNumber       func(childComplexity int, input BlockNumberInput) int
+		ChangeNumberPIN   func(childComplexity int, input ChangeNumberPINInput) int
+		ChangeSipPassword func(childComplexity int, input ChangeSipPasswordInput) int
+		ClaimOperator     func(childComplexity int, input ClaimOperatorInput) int
+		CreateApiToken    func(childComplexity int, input CreateApiTokenInput) int
+		CreateNumber      func(childComplexity int, input CreateNumberInput) int
+		CreateSipNumber   func(childComplexity int, input CreateSipNumberInput) int
+		CreateTrunk       func(childComplexity int, input CreateTrunkInput) int
+		DeleteNumber      func(childComplexity int, input DeleteNumberInput) int
+		DeleteRecording   func(childComplexity int, input DeleteRecordingInput) int
+		DeleteSipNumber   func(childComplexity int, input DeleteSipNumberInput) int
+		DeleteTrunk       func(childComplexity int, input DeleteTrunkInput) int
+		HangUp            func(childComplexity int, input HangUpInput) int
+		Login             func(childComplexity int, input LoginInput) int
+		MarkDelivered     func(childComplexity int, input MarkDeliveredInput) int
+		MaskNumbers       func(childComplexity int, input MaskNumbersInput) int
+		PlaceCall         func(childComplexity int, input PlaceCallInput) int
+		RegenerateApiKey  func(childComplexity int, input RegenerateApiKeyInput) int
+		Register          func(childComplexity int, input RegisterInput) int
+		RevokeApiToken    func(childComplexity int, input RevokeApiTokenInput) int
+		SendDigits        func(childComplexity int, input SendDigitsInput) int
+		SendMessage       func(childComplexity int, input SendMessageInput) int
+		SetAccountPlan    func(childComplexity int, input SetAccountPlanInput) int
+		SetMatrixID       func(childComplexity int, input SetMatrixIDInput) int
+		SolveCaptcha      func(childComplexity int, input SolveCaptchaInput) int
+		StartRecording    func(childComplexity int, input StartRecordingInput) int
+		StopRecording     func(childComplexity int, input StopRecordingInput) int
+		Transfer          func(childComplexity int, input TransferInput) int
+		UnblockNumber     func(childComplexity int, input UnblockNumberInput) int
+		UnmaskNumbers     func(childComplexity int, input UnmaskNumbersInput) int
+		UpdateNumber      func(childComplexity int, input UpdateNumberInput) int
+		UpdateSipNumber   func(childComplexity int, input UpdateSipNumberInput) int
+		UpdateTrunk       func(childComplexity int, input UpdateTrunkInput) int
 	}
 
 	Number struct {
 		Ability   func(childComplexity int) int
 		Alias     func(childComplexity int) int
+		Calls     func(childComplexity int, first *int, after *string, last *int, before *string) int
 		CreatedAt func(childComplexity int) int
 		Disabled  func(childComplexity int) int
 		ID        func(childComplexity int) int
@@ -276,17 +423,72 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PhoneEvent struct {
+		At        func(childComplexity int) int
+		Cursor    func(childComplexity int) int
+		Kind      func(childComplexity int) int
+		SipNumber func(childComplexity int) int
+	}
+
+	PlaceCallPayload struct {
+		Call       func(childComplexity int) int
+		Replayed   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Query struct {
 		Accounts       func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ApiTokens      func(childComplexity int, first *int, after *string, last *int, before *string) int
 		BlockedNumbers func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Call           func(childComplexity int, id string) int
+		Calls          func(childComplexity int, filter *CallFilter, first *int, after *string, last *int, before *string) int
 		Captcha        func(childComplexity int) int
+		ExplainRoute   func(childComplexity int, from *string, to string, at *clock.Micros) int
+		Mask           func(childComplexity int, id string) int
+		Masks          func(childComplexity int, filter *MaskFilter, first *int, after *string, last *int, before *string) int
 		Me             func(childComplexity int) int
 		Message        func(childComplexity int, id string) int
 		Messages       func(childComplexity int, filter *MessageFilter, first *int, after *string, last *int, before *string) int
 		Number         func(childComplexity int, id string) int
 		Numbers        func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Recording      func(childComplexity int, id string) int
+		Recordings     func(childComplexity int, filter *RecordingFilter, first *int, after *string, last *int, before *string) int
 		Sessions       func(childComplexity int, first int) int
+		SipNumber      func(childComplexity int, id string) int
+		SipNumbers     func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Trunk          func(childComplexity int, id string) int
+		Trunks         func(childComplexity int, first *int, after *string, last *int, before *string) int
+	}
+
+	Recording struct {
+		Call         func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Duration     func(childComplexity int) int
+		ID           func(childComplexity int) int
+		ReadyAt      func(childComplexity int) int
+		Size         func(childComplexity int) int
+		Status       func(childComplexity int) int
+		URL          func(childComplexity int) int
+		URLExpiresAt func(childComplexity int) int
+	}
+
+	RecordingConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	RecordingEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	RecordingEvent struct {
+		At        func(childComplexity int) int
+		Cursor    func(childComplexity int) int
+		Kind      func(childComplexity int) int
+		Recording func(childComplexity int) int
 	}
 
 	RegenerateApiKeyPayload struct {
@@ -305,6 +507,27 @@ type ComplexityRoot struct {
 
 	RevokeApiTokenPayload struct {
 		ApiToken   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	RouteExplanation struct {
+		Callee   func(childComplexity int) int
+		Decision func(childComplexity int) int
+		Reason   func(childComplexity int) int
+		Record   func(childComplexity int) int
+		RingFor  func(childComplexity int) int
+		ShownAs  func(childComplexity int) int
+		Steps    func(childComplexity int) int
+		Targets  func(childComplexity int) int
+	}
+
+	RouteTarget struct {
+		Kind   func(childComplexity int) int
+		Number func(childComplexity int) int
+	}
+
+	SendDigitsPayload struct {
+		Call       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -333,15 +556,90 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	SipNumber struct {
+		Alias         func(childComplexity int) int
+		CreatedAt     func(childComplexity int) int
+		ID            func(childComplexity int) int
+		Number        func(childComplexity int) int
+		Password      func(childComplexity int) int
+		Registered    func(childComplexity int) int
+		Registrations func(childComplexity int) int
+		Rings         func(childComplexity int) int
+		Secure        func(childComplexity int) int
+	}
+
+	SipNumberConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	SipNumberEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	SipRegistration struct {
+		CreatedAt func(childComplexity int) int
+		ExpiresAt func(childComplexity int) int
+		Source    func(childComplexity int) int
+		Transport func(childComplexity int) int
+		UserAgent func(childComplexity int) int
+	}
+
 	SolveCaptchaPayload struct {
 		ExpiresAt  func(childComplexity int) int
 		Token      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
+	StartRecordingPayload struct {
+		Recording  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	StopRecordingPayload struct {
+		Recording  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Subscription struct {
-		Events          func(childComplexity int, after *string, kinds []comms.Kind) int
-		MessageReceived func(childComplexity int, numberIds []string, after *string) int
+		CallStatusChanged func(childComplexity int, callID *string, after *string) int
+		Events            func(childComplexity int, after *string, kinds []comms.Kind) int
+		MessageReceived   func(childComplexity int, numberIds []string, after *string) int
+	}
+
+	TransferPayload struct {
+		Call       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	Trunk struct {
+		Address     func(childComplexity int) int
+		CallerID    func(childComplexity int) int
+		Concurrency func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		Disabled    func(childComplexity int) int
+		FixedCaller func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Name        func(childComplexity int) int
+		PerMinute   func(childComplexity int) int
+		Prefixes    func(childComplexity int) int
+		Register    func(childComplexity int) int
+		Sources     func(childComplexity int) int
+		Transport   func(childComplexity int) int
+		Username    func(childComplexity int) int
+	}
+
+	TrunkConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	TrunkEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	UnblockNumberPayload struct {
@@ -349,8 +647,23 @@ type ComplexityRoot struct {
 		UserErrors    func(childComplexity int) int
 	}
 
+	UnmaskNumbersPayload struct {
+		Mask       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	UpdateNumberPayload struct {
 		Number     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UpdateSipNumberPayload struct {
+		SipNumber  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UpdateTrunkPayload struct {
+		Trunk      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -386,11 +699,28 @@ type MutationResolver interface {
 	MarkDelivered(ctx context.Context, input MarkDeliveredInput) (*MarkDeliveredPayload, error)
 	BlockNumber(ctx context.Context, input BlockNumberInput) (*BlockNumberPayload, error)
 	UnblockNumber(ctx context.Context, input UnblockNumberInput) (*UnblockNumberPayload, error)
+	PlaceCall(ctx context.Context, input PlaceCallInput) (*PlaceCallPayload, error)
+	HangUp(ctx context.Context, input HangUpInput) (*HangUpPayload, error)
+	SendDigits(ctx context.Context, input SendDigitsInput) (*SendDigitsPayload, error)
+	Transfer(ctx context.Context, input TransferInput) (*TransferPayload, error)
+	StartRecording(ctx context.Context, input StartRecordingInput) (*StartRecordingPayload, error)
+	StopRecording(ctx context.Context, input StopRecordingInput) (*StopRecordingPayload, error)
+	DeleteRecording(ctx context.Context, input DeleteRecordingInput) (*DeleteRecordingPayload, error)
+	MaskNumbers(ctx context.Context, input MaskNumbersInput) (*MaskNumbersPayload, error)
+	UnmaskNumbers(ctx context.Context, input UnmaskNumbersInput) (*UnmaskNumbersPayload, error)
+	CreateSipNumber(ctx context.Context, input CreateSipNumberInput) (*CreateSipNumberPayload, error)
+	UpdateSipNumber(ctx context.Context, input UpdateSipNumberInput) (*UpdateSipNumberPayload, error)
+	ChangeSipPassword(ctx context.Context, input ChangeSipPasswordInput) (*ChangeSipPasswordPayload, error)
+	DeleteSipNumber(ctx context.Context, input DeleteSipNumberInput) (*DeleteSipNumberPayload, error)
+	CreateTrunk(ctx context.Context, input CreateTrunkInput) (*CreateTrunkPayload, error)
+	UpdateTrunk(ctx context.Context, input UpdateTrunkInput) (*UpdateTrunkPayload, error)
+	DeleteTrunk(ctx context.Context, input DeleteTrunkInput) (*DeleteTrunkPayload, error)
 	ClaimOperator(ctx context.Context, input ClaimOperatorInput) (*ClaimOperatorPayload, error)
 	SetAccountPlan(ctx context.Context, input SetAccountPlanInput) (*SetAccountPlanPayload, error)
 }
 type NumberResolver interface {
 	Messages(ctx context.Context, obj *ent.Number, first *int, after *string, last *int, before *string) (*model.Connection[model.Message], error)
+	Calls(ctx context.Context, obj *ent.Number, first *int, after *string, last *int, before *string) (*model.Connection[model.Call], error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*ent.Account, error)
@@ -402,10 +732,25 @@ type QueryResolver interface {
 	ApiTokens(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[model.ApiToken], error)
 	Sessions(ctx context.Context, first int) ([]*model.Session, error)
 	Captcha(ctx context.Context) (*Captcha, error)
+	Call(ctx context.Context, id string) (*model.Call, error)
+	Calls(ctx context.Context, filter *CallFilter, first *int, after *string, last *int, before *string) (*model.Connection[model.Call], error)
+	Recording(ctx context.Context, id string) (*model.Recording, error)
+	Recordings(ctx context.Context, filter *RecordingFilter, first *int, after *string, last *int, before *string) (*model.Connection[model.Recording], error)
+	Mask(ctx context.Context, id string) (*model.Mask, error)
+	Masks(ctx context.Context, filter *MaskFilter, first *int, after *string, last *int, before *string) (*model.Connection[model.Mask], error)
+	ExplainRoute(ctx context.Context, from *string, to string, at *clock.Micros) (*RouteExplanation, error)
+	SipNumber(ctx context.Context, id string) (*model.SipNumber, error)
+	SipNumbers(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[model.SipNumber], error)
+	Trunk(ctx context.Context, id string) (*model.Trunk, error)
+	Trunks(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[model.Trunk], error)
 	Accounts(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[ent.Account], error)
+}
+type SipNumberResolver interface {
+	Password(ctx context.Context, obj *model.SipNumber) (*string, error)
 }
 type SubscriptionResolver interface {
 	MessageReceived(ctx context.Context, numberIds []string, after *string) (<-chan *model.MessageReceivedEvent, error)
+	CallStatusChanged(ctx context.Context, callID *string, after *string) (<-chan *model.CallEvent, error)
 	Events(ctx context.Context, after *string, kinds []comms.Kind) (<-chan model.Event, error)
 }
 
@@ -691,6 +1036,196 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.BlockedNumberEdge.Node(childComplexity), true
 
+	case "Call.answeredAt":
+		if e.ComplexityRoot.Call.AnsweredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.AnsweredAt(childComplexity), true
+	case "Call.cause":
+		if e.ComplexityRoot.Call.Cause == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Cause(childComplexity), true
+	case "Call.clientKey":
+		if e.ComplexityRoot.Call.ClientKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.ClientKey(childComplexity), true
+	case "Call.createdAt":
+		if e.ComplexityRoot.Call.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.CreatedAt(childComplexity), true
+	case "Call.dialledAt":
+		if e.ComplexityRoot.Call.DialledAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.DialledAt(childComplexity), true
+	case "Call.direction":
+		if e.ComplexityRoot.Call.Direction == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Direction(childComplexity), true
+	case "Call.duration":
+		if e.ComplexityRoot.Call.Duration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Duration(childComplexity), true
+	case "Call.endedAt":
+		if e.ComplexityRoot.Call.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.EndedAt(childComplexity), true
+	case "Call.id":
+		if e.ComplexityRoot.Call.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.ID(childComplexity), true
+	case "Call.mask":
+		if e.ComplexityRoot.Call.Mask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Mask(childComplexity), true
+	case "Call.number":
+		if e.ComplexityRoot.Call.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Number(childComplexity), true
+	case "Call.outcome":
+		if e.ComplexityRoot.Call.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Outcome(childComplexity), true
+	case "Call.peer":
+		if e.ComplexityRoot.Call.Peer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Peer(childComplexity), true
+	case "Call.reason":
+		if e.ComplexityRoot.Call.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Reason(childComplexity), true
+	case "Call.record":
+		if e.ComplexityRoot.Call.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Record(childComplexity), true
+	case "Call.recordings":
+		if e.ComplexityRoot.Call.Recordings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Recordings(childComplexity), true
+	case "Call.ringingAt":
+		if e.ComplexityRoot.Call.RingingAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.RingingAt(childComplexity), true
+	case "Call.second":
+		if e.ComplexityRoot.Call.Second == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Second(childComplexity), true
+	case "Call.sipStatus":
+		if e.ComplexityRoot.Call.SipStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.SipStatus(childComplexity), true
+	case "Call.status":
+		if e.ComplexityRoot.Call.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.Status(childComplexity), true
+	case "Call.userData":
+		if e.ComplexityRoot.Call.UserData == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Call.UserData(childComplexity), true
+
+	case "CallConnection.edges":
+		if e.ComplexityRoot.CallConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallConnection.Edges(childComplexity), true
+	case "CallConnection.nodes":
+		if e.ComplexityRoot.CallConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallConnection.Nodes(childComplexity), true
+	case "CallConnection.pageInfo":
+		if e.ComplexityRoot.CallConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallConnection.PageInfo(childComplexity), true
+	case "CallConnection.totalCount":
+		if e.ComplexityRoot.CallConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallConnection.TotalCount(childComplexity), true
+
+	case "CallEdge.cursor":
+		if e.ComplexityRoot.CallEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallEdge.Cursor(childComplexity), true
+	case "CallEdge.node":
+		if e.ComplexityRoot.CallEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallEdge.Node(childComplexity), true
+
+	case "CallEvent.at":
+		if e.ComplexityRoot.CallEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallEvent.At(childComplexity), true
+	case "CallEvent.call":
+		if e.ComplexityRoot.CallEvent.Call == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallEvent.Call(childComplexity), true
+	case "CallEvent.cursor":
+		if e.ComplexityRoot.CallEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallEvent.Cursor(childComplexity), true
+	case "CallEvent.kind":
+		if e.ComplexityRoot.CallEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallEvent.Kind(childComplexity), true
+
 	case "Captcha.a":
 		if e.ComplexityRoot.Captcha.A == nil {
 			break
@@ -722,6 +1257,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChangeNumberPinPayload.UserErrors(childComplexity), true
+
+	case "ChangeSipPasswordPayload.password":
+		if e.ComplexityRoot.ChangeSipPasswordPayload.Password == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeSipPasswordPayload.Password(childComplexity), true
+	case "ChangeSipPasswordPayload.sipNumber":
+		if e.ComplexityRoot.ChangeSipPasswordPayload.SipNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeSipPasswordPayload.SipNumber(childComplexity), true
+	case "ChangeSipPasswordPayload.userErrors":
+		if e.ComplexityRoot.ChangeSipPasswordPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeSipPasswordPayload.UserErrors(childComplexity), true
 
 	case "ClaimOperatorPayload.account":
 		if e.ComplexityRoot.ClaimOperatorPayload.Account == nil {
@@ -780,6 +1334,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateNumberPayload.UserErrors(childComplexity), true
 
+	case "CreateSipNumberPayload.password":
+		if e.ComplexityRoot.CreateSipNumberPayload.Password == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateSipNumberPayload.Password(childComplexity), true
+	case "CreateSipNumberPayload.replayed":
+		if e.ComplexityRoot.CreateSipNumberPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateSipNumberPayload.Replayed(childComplexity), true
+	case "CreateSipNumberPayload.sipNumber":
+		if e.ComplexityRoot.CreateSipNumberPayload.SipNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateSipNumberPayload.SipNumber(childComplexity), true
+	case "CreateSipNumberPayload.userErrors":
+		if e.ComplexityRoot.CreateSipNumberPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateSipNumberPayload.UserErrors(childComplexity), true
+
+	case "CreateTrunkPayload.replayed":
+		if e.ComplexityRoot.CreateTrunkPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTrunkPayload.Replayed(childComplexity), true
+	case "CreateTrunkPayload.trunk":
+		if e.ComplexityRoot.CreateTrunkPayload.Trunk == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTrunkPayload.Trunk(childComplexity), true
+	case "CreateTrunkPayload.userErrors":
+		if e.ComplexityRoot.CreateTrunkPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateTrunkPayload.UserErrors(childComplexity), true
+
 	case "DeleteNumberPayload.number":
 		if e.ComplexityRoot.DeleteNumberPayload.Number == nil {
 			break
@@ -792,6 +1390,45 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteNumberPayload.UserErrors(childComplexity), true
+
+	case "DeleteRecordingPayload.recording":
+		if e.ComplexityRoot.DeleteRecordingPayload.Recording == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteRecordingPayload.Recording(childComplexity), true
+	case "DeleteRecordingPayload.userErrors":
+		if e.ComplexityRoot.DeleteRecordingPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteRecordingPayload.UserErrors(childComplexity), true
+
+	case "DeleteSipNumberPayload.sipNumber":
+		if e.ComplexityRoot.DeleteSipNumberPayload.SipNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSipNumberPayload.SipNumber(childComplexity), true
+	case "DeleteSipNumberPayload.userErrors":
+		if e.ComplexityRoot.DeleteSipNumberPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteSipNumberPayload.UserErrors(childComplexity), true
+
+	case "DeleteTrunkPayload.trunk":
+		if e.ComplexityRoot.DeleteTrunkPayload.Trunk == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteTrunkPayload.Trunk(childComplexity), true
+	case "DeleteTrunkPayload.userErrors":
+		if e.ComplexityRoot.DeleteTrunkPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteTrunkPayload.UserErrors(childComplexity), true
 
 	case "File.length":
 		if e.ComplexityRoot.File.Length == nil {
@@ -817,6 +1454,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.File.URLExpiresAt(childComplexity), true
+
+	case "HangUpPayload.call":
+		if e.ComplexityRoot.HangUpPayload.Call == nil {
+			break
+		}
+
+		return e.ComplexityRoot.HangUpPayload.Call(childComplexity), true
+	case "HangUpPayload.userErrors":
+		if e.ComplexityRoot.HangUpPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.HangUpPayload.UserErrors(childComplexity), true
 
 	case "LoginPayload.account":
 		if e.ComplexityRoot.LoginPayload.Account == nil {
@@ -855,6 +1505,173 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MarkDeliveredPayload.UserErrors(childComplexity), true
+
+	case "Mask.createdAt":
+		if e.ComplexityRoot.Mask.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.CreatedAt(childComplexity), true
+	case "Mask.direction":
+		if e.ComplexityRoot.Mask.Direction == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.Direction(childComplexity), true
+	case "Mask.endedAt":
+		if e.ComplexityRoot.Mask.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.EndedAt(childComplexity), true
+	case "Mask.expiresAt":
+		if e.ComplexityRoot.Mask.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.ExpiresAt(childComplexity), true
+	case "Mask.extension":
+		if e.ComplexityRoot.Mask.Extension == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.Extension(childComplexity), true
+	case "Mask.first":
+		if e.ComplexityRoot.Mask.First == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.First(childComplexity), true
+	case "Mask.id":
+		if e.ComplexityRoot.Mask.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.ID(childComplexity), true
+	case "Mask.kind":
+		if e.ComplexityRoot.Mask.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.Kind(childComplexity), true
+	case "Mask.live":
+		if e.ComplexityRoot.Mask.Live == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.Live(childComplexity), true
+	case "Mask.number":
+		if e.ComplexityRoot.Mask.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.Number(childComplexity), true
+	case "Mask.record":
+		if e.ComplexityRoot.Mask.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.Record(childComplexity), true
+	case "Mask.second":
+		if e.ComplexityRoot.Mask.Second == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.Second(childComplexity), true
+	case "Mask.secondNumber":
+		if e.ComplexityRoot.Mask.SecondNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.SecondNumber(childComplexity), true
+	case "Mask.userData":
+		if e.ComplexityRoot.Mask.UserData == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mask.UserData(childComplexity), true
+
+	case "MaskConnection.edges":
+		if e.ComplexityRoot.MaskConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskConnection.Edges(childComplexity), true
+	case "MaskConnection.nodes":
+		if e.ComplexityRoot.MaskConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskConnection.Nodes(childComplexity), true
+	case "MaskConnection.pageInfo":
+		if e.ComplexityRoot.MaskConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskConnection.PageInfo(childComplexity), true
+	case "MaskConnection.totalCount":
+		if e.ComplexityRoot.MaskConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskConnection.TotalCount(childComplexity), true
+
+	case "MaskEdge.cursor":
+		if e.ComplexityRoot.MaskEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskEdge.Cursor(childComplexity), true
+	case "MaskEdge.node":
+		if e.ComplexityRoot.MaskEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskEdge.Node(childComplexity), true
+
+	case "MaskEvent.at":
+		if e.ComplexityRoot.MaskEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskEvent.At(childComplexity), true
+	case "MaskEvent.cursor":
+		if e.ComplexityRoot.MaskEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskEvent.Cursor(childComplexity), true
+	case "MaskEvent.kind":
+		if e.ComplexityRoot.MaskEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskEvent.Kind(childComplexity), true
+	case "MaskEvent.mask":
+		if e.ComplexityRoot.MaskEvent.Mask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskEvent.Mask(childComplexity), true
+
+	case "MaskNumbersPayload.mask":
+		if e.ComplexityRoot.MaskNumbersPayload.Mask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskNumbersPayload.Mask(childComplexity), true
+	case "MaskNumbersPayload.replayed":
+		if e.ComplexityRoot.MaskNumbersPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskNumbersPayload.Replayed(childComplexity), true
+	case "MaskNumbersPayload.userErrors":
+		if e.ComplexityRoot.MaskNumbersPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MaskNumbersPayload.UserErrors(childComplexity), true
 
 	case "Message.createdAt":
 		if e.ComplexityRoot.Message.CreatedAt == nil {
@@ -1045,6 +1862,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangeNumberPIN(childComplexity, args["input"].(ChangeNumberPINInput)), true
+	case "Mutation.changeSipPassword":
+		if e.ComplexityRoot.Mutation.ChangeSipPassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_changeSipPassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangeSipPassword(childComplexity, args["input"].(ChangeSipPasswordInput)), true
 	case "Mutation.claimOperator":
 		if e.ComplexityRoot.Mutation.ClaimOperator == nil {
 			break
@@ -1078,6 +1906,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateNumber(childComplexity, args["input"].(CreateNumberInput)), true
+	case "Mutation.createSipNumber":
+		if e.ComplexityRoot.Mutation.CreateSipNumber == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createSipNumber_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateSipNumber(childComplexity, args["input"].(CreateSipNumberInput)), true
+	case "Mutation.createTrunk":
+		if e.ComplexityRoot.Mutation.CreateTrunk == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createTrunk_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateTrunk(childComplexity, args["input"].(CreateTrunkInput)), true
 	case "Mutation.deleteNumber":
 		if e.ComplexityRoot.Mutation.DeleteNumber == nil {
 			break
@@ -1089,6 +1939,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteNumber(childComplexity, args["input"].(DeleteNumberInput)), true
+	case "Mutation.deleteRecording":
+		if e.ComplexityRoot.Mutation.DeleteRecording == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteRecording_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteRecording(childComplexity, args["input"].(DeleteRecordingInput)), true
+	case "Mutation.deleteSipNumber":
+		if e.ComplexityRoot.Mutation.DeleteSipNumber == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteSipNumber_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteSipNumber(childComplexity, args["input"].(DeleteSipNumberInput)), true
+	case "Mutation.deleteTrunk":
+		if e.ComplexityRoot.Mutation.DeleteTrunk == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteTrunk_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteTrunk(childComplexity, args["input"].(DeleteTrunkInput)), true
+	case "Mutation.hangUp":
+		if e.ComplexityRoot.Mutation.HangUp == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_hangUp_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.HangUp(childComplexity, args["input"].(HangUpInput)), true
 	case "Mutation.login":
 		if e.ComplexityRoot.Mutation.Login == nil {
 			break
@@ -1111,6 +2005,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.MarkDelivered(childComplexity, args["input"].(MarkDeliveredInput)), true
+	case "Mutation.maskNumbers":
+		if e.ComplexityRoot.Mutation.MaskNumbers == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_maskNumbers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.MaskNumbers(childComplexity, args["input"].(MaskNumbersInput)), true
+	case "Mutation.placeCall":
+		if e.ComplexityRoot.Mutation.PlaceCall == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_placeCall_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PlaceCall(childComplexity, args["input"].(PlaceCallInput)), true
 	case "Mutation.regenerateApiKey":
 		if e.ComplexityRoot.Mutation.RegenerateApiKey == nil {
 			break
@@ -1144,6 +2060,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeApiToken(childComplexity, args["input"].(RevokeApiTokenInput)), true
+	case "Mutation.sendDigits":
+		if e.ComplexityRoot.Mutation.SendDigits == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_sendDigits_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SendDigits(childComplexity, args["input"].(SendDigitsInput)), true
 	case "Mutation.sendMessage":
 		if e.ComplexityRoot.Mutation.SendMessage == nil {
 			break
@@ -1188,6 +2115,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SolveCaptcha(childComplexity, args["input"].(SolveCaptchaInput)), true
+	case "Mutation.startRecording":
+		if e.ComplexityRoot.Mutation.StartRecording == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_startRecording_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StartRecording(childComplexity, args["input"].(StartRecordingInput)), true
+	case "Mutation.stopRecording":
+		if e.ComplexityRoot.Mutation.StopRecording == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_stopRecording_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StopRecording(childComplexity, args["input"].(StopRecordingInput)), true
+	case "Mutation.transfer":
+		if e.ComplexityRoot.Mutation.Transfer == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_transfer_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Transfer(childComplexity, args["input"].(TransferInput)), true
 	case "Mutation.unblockNumber":
 		if e.ComplexityRoot.Mutation.UnblockNumber == nil {
 			break
@@ -1199,6 +2159,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UnblockNumber(childComplexity, args["input"].(UnblockNumberInput)), true
+	case "Mutation.unmaskNumbers":
+		if e.ComplexityRoot.Mutation.UnmaskNumbers == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unmaskNumbers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnmaskNumbers(childComplexity, args["input"].(UnmaskNumbersInput)), true
 	case "Mutation.updateNumber":
 		if e.ComplexityRoot.Mutation.UpdateNumber == nil {
 			break
@@ -1210,6 +2181,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateNumber(childComplexity, args["input"].(UpdateNumberInput)), true
+	case "Mutation.updateSipNumber":
+		if e.ComplexityRoot.Mutation.UpdateSipNumber == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateSipNumber_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateSipNumber(childComplexity, args["input"].(UpdateSipNumberInput)), true
+	case "Mutation.updateTrunk":
+		if e.ComplexityRoot.Mutation.UpdateTrunk == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateTrunk_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateTrunk(childComplexity, args["input"].(UpdateTrunkInput)), true
 
 	case "Number.ability":
 		if e.ComplexityRoot.Number.Ability == nil {
@@ -1223,6 +2216,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Number.Alias(childComplexity), true
+	case "Number.calls":
+		if e.ComplexityRoot.Number.Calls == nil {
+			break
+		}
+
+		args, err := ec.field_Number_calls_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Number.Calls(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Number.createdAt":
 		if e.ComplexityRoot.Number.CreatedAt == nil {
 			break
@@ -1347,6 +2351,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PhoneEvent.at":
+		if e.ComplexityRoot.PhoneEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneEvent.At(childComplexity), true
+	case "PhoneEvent.cursor":
+		if e.ComplexityRoot.PhoneEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneEvent.Cursor(childComplexity), true
+	case "PhoneEvent.kind":
+		if e.ComplexityRoot.PhoneEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneEvent.Kind(childComplexity), true
+	case "PhoneEvent.sipNumber":
+		if e.ComplexityRoot.PhoneEvent.SipNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneEvent.SipNumber(childComplexity), true
+
+	case "PlaceCallPayload.call":
+		if e.ComplexityRoot.PlaceCallPayload.Call == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlaceCallPayload.Call(childComplexity), true
+	case "PlaceCallPayload.replayed":
+		if e.ComplexityRoot.PlaceCallPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlaceCallPayload.Replayed(childComplexity), true
+	case "PlaceCallPayload.userErrors":
+		if e.ComplexityRoot.PlaceCallPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlaceCallPayload.UserErrors(childComplexity), true
+
 	case "Query.accounts":
 		if e.ComplexityRoot.Query.Accounts == nil {
 			break
@@ -1380,13 +2428,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.BlockedNumbers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.call":
+		if e.ComplexityRoot.Query.Call == nil {
+			break
+		}
+
+		args, err := ec.field_Query_call_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Call(childComplexity, args["id"].(string)), true
+	case "Query.calls":
+		if e.ComplexityRoot.Query.Calls == nil {
+			break
+		}
+
+		args, err := ec.field_Query_calls_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Calls(childComplexity, args["filter"].(*CallFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.captcha":
 		if e.ComplexityRoot.Query.Captcha == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Captcha(childComplexity), true
+	case "Query.explainRoute":
+		if e.ComplexityRoot.Query.ExplainRoute == nil {
+			break
+		}
 
+		args, err := ec.field_Query_explainRoute_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ExplainRoute(childComplexity, args["from"].(*string), args["to"].(string), args["at"].(*clock.Micros)), true
+
+	case "Query.mask":
+		if e.ComplexityRoot.Query.Mask == nil {
+			break
+		}
+
+		args, err := ec.field_Query_mask_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Mask(childComplexity, args["id"].(string)), true
+	case "Query.masks":
+		if e.ComplexityRoot.Query.Masks == nil {
+			break
+		}
+
+		args, err := ec.field_Query_masks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Masks(childComplexity, args["filter"].(*MaskFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.me":
 		if e.ComplexityRoot.Query.Me == nil {
 			break
@@ -1437,6 +2540,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Numbers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.recording":
+		if e.ComplexityRoot.Query.Recording == nil {
+			break
+		}
+
+		args, err := ec.field_Query_recording_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Recording(childComplexity, args["id"].(string)), true
+	case "Query.recordings":
+		if e.ComplexityRoot.Query.Recordings == nil {
+			break
+		}
+
+		args, err := ec.field_Query_recordings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Recordings(childComplexity, args["filter"].(*RecordingFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.sessions":
 		if e.ComplexityRoot.Query.Sessions == nil {
 			break
@@ -1448,6 +2573,168 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Sessions(childComplexity, args["first"].(int)), true
+	case "Query.sipNumber":
+		if e.ComplexityRoot.Query.SipNumber == nil {
+			break
+		}
+
+		args, err := ec.field_Query_sipNumber_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SipNumber(childComplexity, args["id"].(string)), true
+	case "Query.sipNumbers":
+		if e.ComplexityRoot.Query.SipNumbers == nil {
+			break
+		}
+
+		args, err := ec.field_Query_sipNumbers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SipNumbers(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.trunk":
+		if e.ComplexityRoot.Query.Trunk == nil {
+			break
+		}
+
+		args, err := ec.field_Query_trunk_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Trunk(childComplexity, args["id"].(string)), true
+	case "Query.trunks":
+		if e.ComplexityRoot.Query.Trunks == nil {
+			break
+		}
+
+		args, err := ec.field_Query_trunks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Trunks(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+
+	case "Recording.call":
+		if e.ComplexityRoot.Recording.Call == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.Call(childComplexity), true
+	case "Recording.createdAt":
+		if e.ComplexityRoot.Recording.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.CreatedAt(childComplexity), true
+	case "Recording.duration":
+		if e.ComplexityRoot.Recording.Duration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.Duration(childComplexity), true
+	case "Recording.id":
+		if e.ComplexityRoot.Recording.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.ID(childComplexity), true
+	case "Recording.readyAt":
+		if e.ComplexityRoot.Recording.ReadyAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.ReadyAt(childComplexity), true
+	case "Recording.size":
+		if e.ComplexityRoot.Recording.Size == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.Size(childComplexity), true
+	case "Recording.status":
+		if e.ComplexityRoot.Recording.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.Status(childComplexity), true
+	case "Recording.url":
+		if e.ComplexityRoot.Recording.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.URL(childComplexity), true
+	case "Recording.urlExpiresAt":
+		if e.ComplexityRoot.Recording.URLExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Recording.URLExpiresAt(childComplexity), true
+
+	case "RecordingConnection.edges":
+		if e.ComplexityRoot.RecordingConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingConnection.Edges(childComplexity), true
+	case "RecordingConnection.nodes":
+		if e.ComplexityRoot.RecordingConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingConnection.Nodes(childComplexity), true
+	case "RecordingConnection.pageInfo":
+		if e.ComplexityRoot.RecordingConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingConnection.PageInfo(childComplexity), true
+	case "RecordingConnection.totalCount":
+		if e.ComplexityRoot.RecordingConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingConnection.TotalCount(childComplexity), true
+
+	case "RecordingEdge.cursor":
+		if e.ComplexityRoot.RecordingEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingEdge.Cursor(childComplexity), true
+	case "RecordingEdge.node":
+		if e.ComplexityRoot.RecordingEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingEdge.Node(childComplexity), true
+
+	case "RecordingEvent.at":
+		if e.ComplexityRoot.RecordingEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingEvent.At(childComplexity), true
+	case "RecordingEvent.cursor":
+		if e.ComplexityRoot.RecordingEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingEvent.Cursor(childComplexity), true
+	case "RecordingEvent.kind":
+		if e.ComplexityRoot.RecordingEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingEvent.Kind(childComplexity), true
+	case "RecordingEvent.recording":
+		if e.ComplexityRoot.RecordingEvent.Recording == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordingEvent.Recording(childComplexity), true
 
 	case "RegenerateApiKeyPayload.apiKey":
 		if e.ComplexityRoot.RegenerateApiKeyPayload.ApiKey == nil {
@@ -1511,6 +2798,81 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RevokeApiTokenPayload.UserErrors(childComplexity), true
+
+	case "RouteExplanation.callee":
+		if e.ComplexityRoot.RouteExplanation.Callee == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.Callee(childComplexity), true
+	case "RouteExplanation.decision":
+		if e.ComplexityRoot.RouteExplanation.Decision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.Decision(childComplexity), true
+	case "RouteExplanation.reason":
+		if e.ComplexityRoot.RouteExplanation.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.Reason(childComplexity), true
+	case "RouteExplanation.record":
+		if e.ComplexityRoot.RouteExplanation.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.Record(childComplexity), true
+	case "RouteExplanation.ringFor":
+		if e.ComplexityRoot.RouteExplanation.RingFor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.RingFor(childComplexity), true
+	case "RouteExplanation.shownAs":
+		if e.ComplexityRoot.RouteExplanation.ShownAs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.ShownAs(childComplexity), true
+	case "RouteExplanation.steps":
+		if e.ComplexityRoot.RouteExplanation.Steps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.Steps(childComplexity), true
+	case "RouteExplanation.targets":
+		if e.ComplexityRoot.RouteExplanation.Targets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteExplanation.Targets(childComplexity), true
+
+	case "RouteTarget.kind":
+		if e.ComplexityRoot.RouteTarget.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteTarget.Kind(childComplexity), true
+	case "RouteTarget.number":
+		if e.ComplexityRoot.RouteTarget.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RouteTarget.Number(childComplexity), true
+
+	case "SendDigitsPayload.call":
+		if e.ComplexityRoot.SendDigitsPayload.Call == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendDigitsPayload.Call(childComplexity), true
+	case "SendDigitsPayload.userErrors":
+		if e.ComplexityRoot.SendDigitsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SendDigitsPayload.UserErrors(childComplexity), true
 
 	case "SendMessagePayload.message":
 		if e.ComplexityRoot.SendMessagePayload.Message == nil {
@@ -1594,6 +2956,124 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SetMatrixIdPayload.UserErrors(childComplexity), true
 
+	case "SipNumber.alias":
+		if e.ComplexityRoot.SipNumber.Alias == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.Alias(childComplexity), true
+	case "SipNumber.createdAt":
+		if e.ComplexityRoot.SipNumber.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.CreatedAt(childComplexity), true
+	case "SipNumber.id":
+		if e.ComplexityRoot.SipNumber.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.ID(childComplexity), true
+	case "SipNumber.number":
+		if e.ComplexityRoot.SipNumber.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.Number(childComplexity), true
+	case "SipNumber.password":
+		if e.ComplexityRoot.SipNumber.Password == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.Password(childComplexity), true
+	case "SipNumber.registered":
+		if e.ComplexityRoot.SipNumber.Registered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.Registered(childComplexity), true
+	case "SipNumber.registrations":
+		if e.ComplexityRoot.SipNumber.Registrations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.Registrations(childComplexity), true
+	case "SipNumber.rings":
+		if e.ComplexityRoot.SipNumber.Rings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.Rings(childComplexity), true
+	case "SipNumber.secure":
+		if e.ComplexityRoot.SipNumber.Secure == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumber.Secure(childComplexity), true
+
+	case "SipNumberConnection.edges":
+		if e.ComplexityRoot.SipNumberConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumberConnection.Edges(childComplexity), true
+	case "SipNumberConnection.nodes":
+		if e.ComplexityRoot.SipNumberConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumberConnection.Nodes(childComplexity), true
+	case "SipNumberConnection.pageInfo":
+		if e.ComplexityRoot.SipNumberConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumberConnection.PageInfo(childComplexity), true
+
+	case "SipNumberEdge.cursor":
+		if e.ComplexityRoot.SipNumberEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumberEdge.Cursor(childComplexity), true
+	case "SipNumberEdge.node":
+		if e.ComplexityRoot.SipNumberEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipNumberEdge.Node(childComplexity), true
+
+	case "SipRegistration.createdAt":
+		if e.ComplexityRoot.SipRegistration.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipRegistration.CreatedAt(childComplexity), true
+	case "SipRegistration.expiresAt":
+		if e.ComplexityRoot.SipRegistration.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipRegistration.ExpiresAt(childComplexity), true
+	case "SipRegistration.source":
+		if e.ComplexityRoot.SipRegistration.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipRegistration.Source(childComplexity), true
+	case "SipRegistration.transport":
+		if e.ComplexityRoot.SipRegistration.Transport == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipRegistration.Transport(childComplexity), true
+	case "SipRegistration.userAgent":
+		if e.ComplexityRoot.SipRegistration.UserAgent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SipRegistration.UserAgent(childComplexity), true
+
 	case "SolveCaptchaPayload.expiresAt":
 		if e.ComplexityRoot.SolveCaptchaPayload.ExpiresAt == nil {
 			break
@@ -1613,6 +3093,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SolveCaptchaPayload.UserErrors(childComplexity), true
 
+	case "StartRecordingPayload.recording":
+		if e.ComplexityRoot.StartRecordingPayload.Recording == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StartRecordingPayload.Recording(childComplexity), true
+	case "StartRecordingPayload.userErrors":
+		if e.ComplexityRoot.StartRecordingPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StartRecordingPayload.UserErrors(childComplexity), true
+
+	case "StopRecordingPayload.recording":
+		if e.ComplexityRoot.StopRecordingPayload.Recording == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopRecordingPayload.Recording(childComplexity), true
+	case "StopRecordingPayload.userErrors":
+		if e.ComplexityRoot.StopRecordingPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopRecordingPayload.UserErrors(childComplexity), true
+
+	case "Subscription.callStatusChanged":
+		if e.ComplexityRoot.Subscription.CallStatusChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_callStatusChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.CallStatusChanged(childComplexity, args["callId"].(*string), args["after"].(*string)), true
 	case "Subscription.events":
 		if e.ComplexityRoot.Subscription.Events == nil {
 			break
@@ -1636,6 +3153,136 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.MessageReceived(childComplexity, args["numberIds"].([]string), args["after"].(*string)), true
 
+	case "TransferPayload.call":
+		if e.ComplexityRoot.TransferPayload.Call == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferPayload.Call(childComplexity), true
+	case "TransferPayload.userErrors":
+		if e.ComplexityRoot.TransferPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferPayload.UserErrors(childComplexity), true
+
+	case "Trunk.address":
+		if e.ComplexityRoot.Trunk.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Address(childComplexity), true
+	case "Trunk.callerId":
+		if e.ComplexityRoot.Trunk.CallerID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.CallerID(childComplexity), true
+	case "Trunk.concurrency":
+		if e.ComplexityRoot.Trunk.Concurrency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Concurrency(childComplexity), true
+	case "Trunk.createdAt":
+		if e.ComplexityRoot.Trunk.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.CreatedAt(childComplexity), true
+	case "Trunk.disabled":
+		if e.ComplexityRoot.Trunk.Disabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Disabled(childComplexity), true
+	case "Trunk.fixedCaller":
+		if e.ComplexityRoot.Trunk.FixedCaller == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.FixedCaller(childComplexity), true
+	case "Trunk.id":
+		if e.ComplexityRoot.Trunk.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.ID(childComplexity), true
+	case "Trunk.name":
+		if e.ComplexityRoot.Trunk.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Name(childComplexity), true
+	case "Trunk.perMinute":
+		if e.ComplexityRoot.Trunk.PerMinute == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.PerMinute(childComplexity), true
+	case "Trunk.prefixes":
+		if e.ComplexityRoot.Trunk.Prefixes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Prefixes(childComplexity), true
+	case "Trunk.register":
+		if e.ComplexityRoot.Trunk.Register == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Register(childComplexity), true
+	case "Trunk.sources":
+		if e.ComplexityRoot.Trunk.Sources == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Sources(childComplexity), true
+	case "Trunk.transport":
+		if e.ComplexityRoot.Trunk.Transport == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Transport(childComplexity), true
+	case "Trunk.username":
+		if e.ComplexityRoot.Trunk.Username == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trunk.Username(childComplexity), true
+
+	case "TrunkConnection.edges":
+		if e.ComplexityRoot.TrunkConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrunkConnection.Edges(childComplexity), true
+	case "TrunkConnection.nodes":
+		if e.ComplexityRoot.TrunkConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrunkConnection.Nodes(childComplexity), true
+	case "TrunkConnection.pageInfo":
+		if e.ComplexityRoot.TrunkConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrunkConnection.PageInfo(childComplexity), true
+
+	case "TrunkEdge.cursor":
+		if e.ComplexityRoot.TrunkEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrunkEdge.Cursor(childComplexity), true
+	case "TrunkEdge.node":
+		if e.ComplexityRoot.TrunkEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrunkEdge.Node(childComplexity), true
+
 	case "UnblockNumberPayload.blockedNumber":
 		if e.ComplexityRoot.UnblockNumberPayload.BlockedNumber == nil {
 			break
@@ -1649,6 +3296,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UnblockNumberPayload.UserErrors(childComplexity), true
 
+	case "UnmaskNumbersPayload.mask":
+		if e.ComplexityRoot.UnmaskNumbersPayload.Mask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmaskNumbersPayload.Mask(childComplexity), true
+	case "UnmaskNumbersPayload.userErrors":
+		if e.ComplexityRoot.UnmaskNumbersPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnmaskNumbersPayload.UserErrors(childComplexity), true
+
 	case "UpdateNumberPayload.number":
 		if e.ComplexityRoot.UpdateNumberPayload.Number == nil {
 			break
@@ -1661,6 +3321,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateNumberPayload.UserErrors(childComplexity), true
+
+	case "UpdateSipNumberPayload.sipNumber":
+		if e.ComplexityRoot.UpdateSipNumberPayload.SipNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateSipNumberPayload.SipNumber(childComplexity), true
+	case "UpdateSipNumberPayload.userErrors":
+		if e.ComplexityRoot.UpdateSipNumberPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateSipNumberPayload.UserErrors(childComplexity), true
+
+	case "UpdateTrunkPayload.trunk":
+		if e.ComplexityRoot.UpdateTrunkPayload.Trunk == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateTrunkPayload.Trunk(childComplexity), true
+	case "UpdateTrunkPayload.userErrors":
+		if e.ComplexityRoot.UpdateTrunkPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateTrunkPayload.UserErrors(childComplexity), true
 
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
@@ -1878,6 +3564,104 @@ type Query {
   ): [Session!]!
   "A new question to show that a person is asking: solve it with ` + "`" + `solveCaptcha` + "`" + `. It needs no credential."
   captcha: Captcha!
+  "One of the account's calls; null where it has none with this id."
+  call(
+    "The call's id."
+    id: ID!
+  ): Call
+  "The account's calls, live and ended, newest first. A conversation between two of its numbers is two calls: one of each."
+  calls(
+    "Which calls. Default: all."
+    filter: CallFilter
+    "How many, from the front. At most 200; 50 where neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): CallConnection!
+  "One of the account's recordings; null where it has none with this id."
+  recording(
+    "The recording's id."
+    id: ID!
+  ): Recording
+  "The recordings of the account's calls, newest first; those that were removed too."
+  recordings(
+    "Which recordings. Default: all."
+    filter: RecordingFilter
+    "How many, from the front. At most 200; 50 where neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): RecordingConnection!
+  "One of the account's masks; null where it has none with this id."
+  mask(
+    "The mask's id."
+    id: ID!
+  ): Mask
+  "The account's masks, live and ended, newest first."
+  masks(
+    "Which masks. Default: all."
+    filter: MaskFilter
+    "How many, from the front. At most 200; 50 where neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): MaskConnection!
+  """
+  What would become of a call, and why, without calling: the decision is the one that a call would get, from the state of things at ` + "`" + `at` + "`" + `. Limits that
+  count calls are not looked at. Refused with NOT_FOUND where neither side is the account's.
+  """
+  explainRoute(
+    "Who calls: E.164, or the number of one of the account's telephones. Null: a caller who withholds his number."
+    from: String
+    "What is dialled, as a telephone would send it."
+    to: String!
+    "When. Default: now."
+    at: Time
+  ): RouteExplanation!
+  "One of the account's SIP numbers; null where it has none with this id."
+  sipNumber(
+    "The SIP number's id."
+    id: ID!
+  ): SipNumber
+  "The account's SIP numbers (its telephones), oldest first."
+  sipNumbers(
+    "How many, from the front. At most 200."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): SipNumberConnection!
+  "One line to a carrier; null where there is none with this id. For operators only."
+  trunk(
+    "The trunk's id."
+    id: ID!
+  ): Trunk
+  "The lines to carriers, oldest first. For operators only."
+  trunks(
+    "How many, from the front. At most 200."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): TrunkConnection!
   "All accounts, oldest first. For operators only."
   accounts(
     "How many, from the front. At most 200."
@@ -1968,6 +3752,95 @@ type Mutation {
     "Which number."
     input: UnblockNumberInput!
   ): UnblockNumberPayload!
+  """
+  Places a call and answers before anybody rings; ` + "`" + `callStatusChanged` + "`" + ` tells what becomes of it. With ` + "`" + `first` + "`" + ` it is click-to-call: ` + "`" + `first` + "`" + ` is called, and
+  when it has answered ` + "`" + `to` + "`" + ` is called and the two are put through. With ` + "`" + `message` + "`" + ` the text is spoken to ` + "`" + `to` + "`" + `, and then the call ends. With neither, the
+  telephones that ` + "`" + `from` + "`" + ` rings are called first. Refused as a whole with LIMITED (too many calls at once or in a minute) and NO_VOICE (nothing here speaks
+  the text's language).
+  """
+  placeCall(
+    "Whom to call, and shown as what."
+    input: PlaceCallInput!
+  ): PlaceCallPayload!
+  "Ends a call, whoever is on it. A call that nobody answered yet becomes ` + "`" + `CANCELLED` + "`" + `."
+  hangUp(
+    "Which call."
+    input: HangUpInput!
+  ): HangUpPayload!
+  "Presses keys: one side of an answered call hears digits (RFC 4733, or SIP INFO where that was not agreed)."
+  sendDigits(
+    "Which call, which keys."
+    input: SendDigitsInput!
+  ): SendDigitsPayload!
+  "Puts the first side of an answered call through to another number, which takes the second side's place when it answers."
+  transfer(
+    "Which call, to whom."
+    input: TransferInput!
+  ): TransferPayload!
+  "Records an answered call from now on, both sides. One that is recorded already stays so, and its recording under way is answered."
+  startRecording(
+    "Which call."
+    input: StartRecordingInput!
+  ): StartRecordingPayload!
+  "Ends the recording that a call has under way; the event RECORDING_READY tells when it can be fetched."
+  stopRecording(
+    "Which call."
+    input: StopRecordingInput!
+  ): StopRecordingPayload!
+  "Removes a recording's sound for good. The entry stays, with the status DELETED."
+  deleteRecording(
+    "Which recording."
+    input: DeleteRecordingInput!
+  ): DeleteRecordingPayload!
+  """
+  Puts a number of the account (X) between parties, so that they talk without learning each other's number. One X serves many masks, but each party in only
+  one of them at a time: where no number is free for these parties the answer is NO_NUMBER_FREE. A number that a party was freed from rests before it serves the same
+  party again.
+  """
+  maskNumbers(
+    "Whom to mask, and how."
+    input: MaskNumbersInput!
+  ): MaskNumbersPayload!
+  "Ends a mask at once. Calls that go through it are not ended."
+  unmaskNumbers(
+    "Which mask."
+    input: UnmaskNumbersInput!
+  ): UnmaskNumbersPayload!
+  "Makes a SIP number: the credential of a telephone, which registers with it and rings for the numbers that it is given."
+  createSipNumber(
+    "What it rings for, and its password."
+    input: CreateSipNumberInput!
+  ): CreateSipNumberPayload!
+  "Changes what is given, and leaves the rest."
+  updateSipNumber(
+    "What to change."
+    input: UpdateSipNumberInput!
+  ): UpdateSipNumberPayload!
+  "Gives a SIP number a new password. Registrations that were made with the old one end at once."
+  changeSipPassword(
+    "Which SIP number, which password."
+    input: ChangeSipPasswordInput!
+  ): ChangeSipPasswordPayload!
+  "Gives a SIP number up: its telephones ring no more."
+  deleteSipNumber(
+    "Which SIP number."
+    input: DeleteSipNumberInput!
+  ): DeleteSipNumberPayload!
+  "Makes a line to a carrier. For operators only."
+  createTrunk(
+    "The line."
+    input: CreateTrunkInput!
+  ): CreateTrunkPayload!
+  "Changes what is given, and leaves the rest. For operators only."
+  updateTrunk(
+    "What to change."
+    input: UpdateTrunkInput!
+  ): UpdateTrunkPayload!
+  "Removes a line to a carrier; its live calls go on. For operators only."
+  deleteTrunk(
+    "Which line."
+    input: DeleteTrunkInput!
+  ): DeleteTrunkPayload!
   "Makes the asking account an operator by the one-time token that the server printed when it started."
   claimOperator(
     "The token."
@@ -1989,6 +3862,16 @@ type Subscription {
     "A cursor of an earlier delivery, of any event of this account or of ` + "`" + `Account.logCursor` + "`" + `. Default: from now on."
     after: String
   ): MessageReceivedEvent!
+  """
+  Every step of a call, in order, with its time. Of one call all steps come from its first one on (or behind ` + "`" + `after` + "`" + `), and the subscription completes after CALL_ENDED: so nothing is
+  missed between ` + "`" + `placeCall` + "`" + ` and this. Without ` + "`" + `callId` + "`" + ` it tells of all calls of the account, from now on (or behind ` + "`" + `after` + "`" + `), and does not end.
+  """
+  callStatusChanged(
+    "Only this call. Default: all of the account, later ones included."
+    callId: ID
+    "A cursor of an earlier delivery, of any event of this account or of ` + "`" + `Account.logCursor` + "`" + `."
+    after: String
+  ): CallEvent!
   "Everything that happens to the account."
   events(
     "A cursor of an earlier delivery, or of ` + "`" + `Account.logCursor` + "`" + `. Default: from now on."
@@ -2034,6 +3917,42 @@ enum EventKind {
   API_KEY_REGENERATED
   "The account itself changed: its plan, its Matrix ID."
   ACCOUNT_UPDATED
+  "A call began: it came in, or it was asked for."
+  CALL_QUEUED
+  "The other side is being called."
+  CALL_DIALLED
+  "The other side rings."
+  CALL_RANG
+  "The other side answered: the conversation begins."
+  CALL_ANSWERED
+  "The account had the call put through to another number."
+  CALL_TRANSFERRED
+  "The call is over; its ` + "`" + `outcome` + "`" + ` says what became of it. Nothing about it follows but its recordings."
+  CALL_ENDED
+  "A recording began."
+  RECORDING_STARTED
+  "A recording can be fetched."
+  RECORDING_READY
+  "A recording could not be kept."
+  RECORDING_FAILED
+  "A recording was removed, by hand or because its time was over."
+  RECORDING_DELETED
+  "A mask was made."
+  MASK_CREATED
+  "A mask was renewed or changed."
+  MASK_UPDATED
+  "A mask ended: by hand, or because its time was over."
+  MASK_ENDED
+  "A SIP number was made."
+  PHONE_CREATED
+  "A SIP number was changed."
+  PHONE_UPDATED
+  "A SIP number was given up."
+  PHONE_DELETED
+  "The first telephone registered with a SIP number: it can be reached."
+  PHONE_REGISTERED
+  "The last telephone of a SIP number went away: it can't be reached."
+  PHONE_UNREGISTERED
 }
 
 "A message came."
@@ -2094,6 +4013,54 @@ type AccountEvent implements Event {
   at: Time!
   "The API token that it happened to, where it was one."
   apiToken: ApiToken
+}
+
+"A call took a step."
+type CallEvent implements Event {
+  "The place in the log: ` + "`" + `after` + "`" + ` this, the subscription goes on."
+  cursor: String!
+  "CALL_QUEUED, CALL_DIALLED, CALL_RANG, CALL_ANSWERED, CALL_TRANSFERRED or CALL_ENDED."
+  kind: EventKind!
+  "When it was committed."
+  at: Time!
+  "The call as it was then."
+  call: Call!
+}
+
+"Something happened to a recording."
+type RecordingEvent implements Event {
+  "The place in the log: ` + "`" + `after` + "`" + ` this, the subscription goes on."
+  cursor: String!
+  "RECORDING_STARTED, RECORDING_READY, RECORDING_FAILED or RECORDING_DELETED."
+  kind: EventKind!
+  "When it was committed."
+  at: Time!
+  "The recording as it was then."
+  recording: Recording!
+}
+
+"Something happened to a mask."
+type MaskEvent implements Event {
+  "The place in the log: ` + "`" + `after` + "`" + ` this, the subscription goes on."
+  cursor: String!
+  "MASK_CREATED, MASK_UPDATED or MASK_ENDED."
+  kind: EventKind!
+  "When it was committed."
+  at: Time!
+  "The mask as it was then."
+  mask: Mask!
+}
+
+"Something happened to a SIP number."
+type PhoneEvent implements Event {
+  "The place in the log: ` + "`" + `after` + "`" + ` this, the subscription goes on."
+  cursor: String!
+  "PHONE_CREATED, PHONE_UPDATED, PHONE_DELETED, PHONE_REGISTERED or PHONE_UNREGISTERED."
+  kind: EventKind!
+  "When it was committed."
+  at: Time!
+  "The SIP number as it was then; its ` + "`" + `registrations` + "`" + ` are those of now."
+  sipNumber: SipNumber!
 }
 
 "Who owns numbers, messages and calls."
@@ -2198,8 +4165,10 @@ enum ApiScope {
   MESSAGES_SEND
   "Watch everything that happens."
   EVENTS_READ
-  "Read call records."
+  "Read call records and recordings, watch calls."
   RECORDS_READ
+  "Place calls, do things to live ones (end them, record them, put them through) and remove recordings."
+  CALLS_PLACE
 }
 
 "A page of API tokens."
@@ -2257,6 +4226,17 @@ type Number implements Node {
     "Only those before this cursor."
     before: String
   ): MessageConnection!
+  "Calls that it took part in, newest first."
+  calls(
+    "How many, from the front. At most 200; 50 where neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): CallConnection!
 }
 
 "What a number is for."
@@ -2303,7 +4283,7 @@ type Message implements Node {
   direction: MessageDirection!
   "Text, file, or the notice of a missed call."
   kind: MessageKind!
-  "The sender's number."
+  "The sender's number, or whose call was missed; empty where that caller withheld it."
   from: PhoneNumber!
   "The sender's name as it was when the message was sent."
   fromName: String!
@@ -2429,6 +4409,523 @@ type BlockedNumberEdge {
   node: BlockedNumber!
 }
 
+"""
+The record of one call, as the account sees it. Each of the account's numbers that takes part has its own; a call without any of them (one telephone calls another, ` + "`" + `placeCall` + "`" + ` without
+` + "`" + `from` + "`" + `) has one.
+"""
+type Call implements Node {
+  "The call's id."
+  id: ID!
+  "The account's number that took part; null where none did."
+  number: Number
+  "Whether the call came to ` + "`" + `number` + "`" + ` or went out from it."
+  direction: CallDirection!
+  "The other side as the account may see it: E.164 with a plus, or a telephone's own number. Null: it withheld its number."
+  peer: String
+  "Whom the call was put through to: the masked party, or the second side of a click-to-call. Null where there is no third number."
+  second: String
+  "How far it has come."
+  status: CallStatus!
+  "What became of it; null until it has ended."
+  outcome: CallOutcome
+  "Why it ended so; null until it has ended."
+  reason: CallReason
+  "The SIP status that ended it (RFC 3261 section 21), such as 486; null where none was seen."
+  sipStatus: Int
+  "The cause by ITU-T Q.850 table 1, such as 17; null where none was seen."
+  cause: Int
+  "How long the two sides talked, in whole seconds. 0 until it has ended, and where nobody answered."
+  duration: Int!
+  "Whether it is recorded from the answer on."
+  record: Boolean!
+  "Its recordings, oldest first."
+  recordings: [Recording!]!
+  "The mask that it went through; null where it went through none, or that is gone."
+  mask: Mask
+  "The account's own name for it, as ` + "`" + `placeCall` + "`" + ` gave it; it is also OpenCloud's callId."
+  clientKey: String
+  "The account's own words, as ` + "`" + `placeCall` + "`" + ` or the mask gave them."
+  userData: String!
+  "When it came in or was asked for."
+  createdAt: Time!
+  "When the other side was called."
+  dialledAt: Time
+  "When the other side rang."
+  ringingAt: Time
+  "When the other side answered."
+  answeredAt: Time
+  "When it ended."
+  endedAt: Time
+}
+
+"Which way a call went."
+enum CallDirection {
+  "To a number of the account."
+  INCOMING
+  "From a number of the account."
+  OUTGOING
+}
+
+"How far a call has come. It moves down this list, may leave out steps, and never goes back."
+enum CallStatus {
+  "It came in, or was asked for; nobody is being called yet."
+  QUEUED
+  "The other side is being called."
+  DIALLING
+  "The other side rings."
+  RINGING
+  "The two sides talk."
+  ANSWERED
+  "It is over: see ` + "`" + `outcome` + "`" + `."
+  ENDED
+}
+
+"What became of a call."
+enum CallOutcome {
+  "The two sides talked."
+  ANSWERED
+  "Nobody answered, though it was not refused: it rang too long, was declined, or no telephone could be reached."
+  MISSED
+  "The other side was busy, or the number had all the calls that it may have at once."
+  BUSY
+  "The callee blocks the caller, or a mask does not let this caller through."
+  BLOCKED
+  "Who called, or the account, gave up before the answer."
+  CANCELLED
+  "Anything else: see ` + "`" + `reason` + "`" + `."
+  FAILED
+}
+
+"Why a call ended."
+enum CallReason {
+  "A side ended it, as calls end."
+  HUNG_UP
+  "Nobody answered in time."
+  NO_ANSWER
+  "The other side was busy."
+  BUSY
+  "The other side said no."
+  DECLINED
+  "Who called, or the account, gave up before the answer."
+  CANCELLED
+  "No telephone is registered, or the far side can't be reached now."
+  UNREACHABLE
+  "There is no such number."
+  NO_SUCH
+  "The number is switched off."
+  DISABLED
+  "The callee blocks the caller."
+  BLOCKED
+  "A masked number, and the caller is not one of its parties."
+  STRANGER
+  "A masked number, and the caller's mask has ended."
+  MASK_EXPIRED
+  "A masked number, and the mask lets only the other side call."
+  DIRECTION
+  "The account, the trunk or the number may not call this."
+  NOT_ALLOWED
+  "Too many calls at once, or in a minute."
+  TOO_MANY
+  "The server had enough to do."
+  OVERLOAD
+  "No codec in common, or encryption that one side refuses."
+  NO_MEDIA
+  "Nothing here speaks the text's language."
+  NO_VOICE
+  "It reached the longest duration."
+  TOO_LONG
+  "Media or signalling stopped without a word."
+  LOST
+  "The process that held it ended."
+  RESTART
+  "The process that held it was being stopped."
+  STOPPING
+  "Its number was given up during the call."
+  DELETED
+  "Anything else that the network said: see ` + "`" + `sipStatus` + "`" + ` and ` + "`" + `cause` + "`" + `."
+  FAILED
+}
+
+"A side of a call."
+enum CallSide {
+  "Who called; of a click-to-call the side that was called first."
+  FIRST
+  "Who was called; of a click-to-call the side that was called second."
+  SECOND
+}
+
+"Which calls. All that is given must hold."
+input CallFilter {
+  "Of these of the account's numbers. An empty list is as none given."
+  numberIds: [ID!]
+  "The number on the other side, as ` + "`" + `Call.peer` + "`" + ` shows it."
+  peer: String
+  "Of one of these statuses. An empty list is as none given."
+  status: [CallStatus!]
+  "Of one of these outcomes. An empty list is as none given."
+  outcome: [CallOutcome!]
+  "Only incoming, or only outgoing."
+  direction: CallDirection
+  "Only live ones (` + "`" + `true` + "`" + `), or only those that have ended (` + "`" + `false` + "`" + `)."
+  live: Boolean
+  "With at least so many seconds of conversation."
+  minDuration: Int
+  "With at most so many seconds of conversation."
+  maxDuration: Int
+  "Created at or after this instant."
+  since: Time
+  "Created before this instant."
+  until: Time
+}
+
+"A page of calls."
+type CallConnection {
+  "The calls with their cursors."
+  edges: [CallEdge!]!
+  "The calls."
+  nodes: [Call!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+  "How many there are in all. It is counted only where it is asked for."
+  totalCount: Int!
+}
+
+"A call in a page."
+type CallEdge {
+  "Its place in the list."
+  cursor: String!
+  "The call."
+  node: Call!
+}
+
+"The sound of a call, or of a part of it: a WAV of 8 kHz and 16 bits with the first side on the left channel and the second on the right."
+type Recording implements Node {
+  "The recording's id."
+  id: ID!
+  "The call; null once its record is gone."
+  call: Call
+  "How far it has come."
+  status: RecordingStatus!
+  "How long it is, in seconds, exact to the millisecond. 0 while it is under way."
+  duration: Float!
+  "The size of the file in bytes. 0 while it is under way."
+  size: Int!
+  "Where to fetch the WAV with GET, without a credential, until ` + "`" + `urlExpiresAt` + "`" + `; ranges are answered (RFC 9110 section 14). Null unless it is READY."
+  url: String
+  "When ` + "`" + `url` + "`" + ` ends. Read the recording again for a new one."
+  urlExpiresAt: Time
+  "When it began."
+  createdAt: Time!
+  "When it could be fetched first."
+  readyAt: Time
+}
+
+"How far a recording has come."
+enum RecordingStatus {
+  "It is under way."
+  RECORDING
+  "It can be fetched."
+  READY
+  "It could not be kept."
+  FAILED
+  "It was removed."
+  DELETED
+}
+
+"Which recordings. All that is given must hold."
+input RecordingFilter {
+  "Of these calls. An empty list is as none given."
+  callIds: [ID!]
+  "Of calls of these of the account's numbers. An empty list is as none given."
+  numberIds: [ID!]
+  "Of one of these statuses. An empty list is as none given."
+  status: [RecordingStatus!]
+  "Begun at or after this instant."
+  since: Time
+  "Begun before this instant."
+  until: Time
+}
+
+"A page of recordings."
+type RecordingConnection {
+  "The recordings with their cursors."
+  edges: [RecordingEdge!]!
+  "The recordings."
+  nodes: [Recording!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+  "How many there are in all. It is counted only where it is asked for."
+  totalCount: Int!
+}
+
+"A recording in a page."
+type RecordingEdge {
+  "Its place in the list."
+  cursor: String!
+  "The recording."
+  node: Recording!
+}
+
+"Lets parties talk through a number of the account (X) without learning each other's."
+type Mask implements Node {
+  "The mask's id."
+  id: ID!
+  "How many parties and numbers it has."
+  kind: MaskKind!
+  "X, the number that the parties see and dial; null once it is given up."
+  number: Number
+  "Y, which ` + "`" + `second` + "`" + ` dials and sees (AXYB); null for the other kinds."
+  secondNumber: Number
+  "A, the first party."
+  first: PhoneNumber!
+  "B, the second party; null: anybody (AX, AXE)."
+  second: PhoneNumber
+  "Who may call whom."
+  direction: MaskDirection!
+  "What callers dial after X to reach ` + "`" + `first` + "`" + ` (AXE); null for the other kinds."
+  extension: String
+  "Whether its calls are recorded."
+  record: Boolean!
+  "The account's own words; its calls carry them."
+  userData: String!
+  "Whether calls go through it now."
+  live: Boolean!
+  "When it was made."
+  createdAt: Time!
+  "When it ends by itself; null: never."
+  expiresAt: Time
+  "When it ended; null: it has not."
+  endedAt: Time
+}
+
+"How many parties and numbers a mask has."
+enum MaskKind {
+  "Two parties, one number: each reaches the other by dialling X, and sees X."
+  AXB
+  "One party: anybody reaches A by dialling X, and A, dialling X, is asked whom to call and is shown as X."
+  AX
+  "As AX for many parties of one X: callers dial an extension to choose among them."
+  AXE
+  "Two parties, two numbers: A dials X, B dials Y, and each sees the number that it would dial."
+  AXYB
+}
+
+"Who may call whom through a mask."
+enum MaskDirection {
+  "Each party may call."
+  BOTH
+  "Only the first party may call."
+  FIRST
+  "Only the second party may call."
+  SECOND
+}
+
+"Which masks. All that is given must hold."
+input MaskFilter {
+  "On these of the account's numbers. An empty list is as none given."
+  numberIds: [ID!]
+  "With this party, first or second."
+  party: PhoneNumber
+  "Of one of these kinds. An empty list is as none given."
+  kinds: [MaskKind!]
+  "Of this of the account's applications."
+  applicationId: ID
+  "Only live ones (` + "`" + `true` + "`" + `), or only those that have ended (` + "`" + `false` + "`" + `)."
+  live: Boolean
+}
+
+"A page of masks."
+type MaskConnection {
+  "The masks with their cursors."
+  edges: [MaskEdge!]!
+  "The masks."
+  nodes: [Mask!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+  "How many there are in all. It is counted only where it is asked for."
+  totalCount: Int!
+}
+
+"A mask in a page."
+type MaskEdge {
+  "Its place in the list."
+  cursor: String!
+  "The mask."
+  node: Mask!
+}
+
+"What would become of a call, and why."
+type RouteExplanation {
+  "What would be done."
+  decision: RouteDecision!
+  "Why it would be refused; null where it would not."
+  reason: CallReason
+  "Whom the caller would be put through to; null where nobody yet."
+  callee: String
+  "The number that the callee would see; null: none."
+  shownAs: String
+  "How the callee would be reached; all ring together."
+  targets: [RouteTarget!]!
+  "How long the callee would ring, in seconds; 0 where it would not."
+  ringFor: Int!
+  "Whether the call would be recorded."
+  record: Boolean!
+  "What was looked at, in order, each as a sentence."
+  steps: [String!]!
+}
+
+"What would be done with a call."
+enum RouteDecision {
+  "The caller would be put through."
+  PUT_THROUGH
+  "The caller would be asked to press keys: an extension, or a number."
+  ASK
+  "The call would be refused."
+  REFUSE
+}
+
+"A way to reach a callee."
+type RouteTarget {
+  "Which kind of way it is."
+  kind: RouteTargetKind!
+  "The number that is called by it: the telephone's own, or E.164."
+  number: String!
+}
+
+"The ways to reach a callee."
+enum RouteTargetKind {
+  "A telephone, wherever it is registered."
+  PHONE
+  "A carrier."
+  TRUNK
+  "A number of the test world."
+  WORLD
+}
+
+"The credential of a telephone. Any number of telephones may register with one; they ring together, and the first that answers has the call."
+type SipNumber implements Node {
+  "The SIP number's id."
+  id: ID!
+  "Its own number: the user name of the telephone, and what the account's other telephones dial."
+  number: String!
+  "What its owner calls it."
+  alias: String!
+  "The password of its telephones. Null for a token that may not change numbers."
+  password: String
+  "Whether its calls must be encrypted: TLS and SRTP."
+  secure: Boolean!
+  "The numbers that it rings for. The first is what it is shown as to those whom it calls."
+  rings: [PhoneNumber!]!
+  "Whether a telephone is registered with it now."
+  registered: Boolean!
+  "The telephones that are registered with it now (RFC 3261 section 10)."
+  registrations: [SipRegistration!]!
+  "When it was made."
+  createdAt: Time!
+}
+
+"One telephone that is registered with a SIP number."
+type SipRegistration {
+  "The address that it comes from, as host:port."
+  source: String!
+  "How it is reached: udp, tcp, tls, ws or wss."
+  transport: String!
+  "What it calls itself (User-Agent)."
+  userAgent: String!
+  "When it registered first."
+  createdAt: Time!
+  "When it is forgotten, unless it registers again."
+  expiresAt: Time
+}
+
+"A page of SIP numbers."
+type SipNumberConnection {
+  "The SIP numbers with their cursors."
+  edges: [SipNumberEdge!]!
+  "The SIP numbers."
+  nodes: [SipNumber!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+}
+
+"A SIP number in a page."
+type SipNumberEdge {
+  "Its place in the list."
+  cursor: String!
+  "The SIP number."
+  node: SipNumber!
+}
+
+"A line to a carrier. Every account's calls may go through it."
+type Trunk implements Node {
+  "The trunk's id."
+  id: ID!
+  "Its name; a number may name the trunk that its calls go through."
+  name: String!
+  "The carrier's host, or host:port."
+  address: String!
+  "How it is reached."
+  transport: SipTransport!
+  "The user name for digest authentication; null: the carrier knows this server by its address. The password is shown to nobody."
+  username: String
+  "Whether this server registers there."
+  register: Boolean!
+  "What may be dialled through it: the beginnings of E.164 numbers, without plus. None: nothing."
+  prefixes: [String!]!
+  "The networks that its calls come from, as addresses or CIDR (RFC 4632). None: the addresses of its host."
+  sources: [String!]!
+  "What is shown as the caller."
+  callerId: TrunkCallerId!
+  "The number that is always shown; null unless ` + "`" + `callerId` + "`" + ` is FIXED."
+  fixedCaller: PhoneNumber
+  "How many calls may go through it at once."
+  concurrency: Int!
+  "How many new calls may go through it in a minute."
+  perMinute: Int!
+  "Whether it is switched off."
+  disabled: Boolean!
+  "When it was made."
+  createdAt: Time!
+}
+
+"How SIP travels."
+enum SipTransport {
+  "UDP."
+  UDP
+  "TCP."
+  TCP
+  "TLS over TCP."
+  TLS
+}
+
+"What a carrier is shown as the caller."
+enum TrunkCallerId {
+  "The account's number that calls."
+  OWN
+  "One number for all."
+  FIXED
+  "None."
+  WITHHELD
+}
+
+"A page of trunks."
+type TrunkConnection {
+  "The trunks with their cursors."
+  edges: [TrunkEdge!]!
+  "The trunks."
+  nodes: [Trunk!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+}
+
+"A trunk in a page."
+type TrunkEdge {
+  "Its place in the list."
+  cursor: String!
+  "The trunk."
+  node: Trunk!
+}
+
 "Something about the input that its sender can put right."
 type UserError {
   "Which kind of failure."
@@ -2469,6 +4966,8 @@ enum UserErrorCode {
   IDEMPOTENCY_KEY_REUSED
   "The data has more bytes than the server takes."
   TOO_LARGE
+  "No number is free for these parties: each that could serve them serves one of them already, or rests."
+  NO_NUMBER_FREE
 }
 
 "What to register."
@@ -2778,6 +5277,362 @@ type SetAccountPlanPayload {
   "What was wrong with the input."
   userErrors: [UserError!]!
 }
+
+"Whom to call, and shown as what."
+input PlaceCallInput {
+  "The id of the account's number that is shown. Null only with ` + "`" + `message` + "`" + `: the account's first number that may be shown, or none."
+  from: ID
+  "Whom to call: E.164, one of the account's telephones by its own number, or a number of the test world (+999000000001 to +999000000009)."
+  to: String!
+  "Click-to-call: whom to call first. Null: the telephones that ` + "`" + `from` + "`" + ` rings."
+  first: String
+  "What to speak to ` + "`" + `to` + "`" + `, at most 2000 characters; null: nothing, two sides talk."
+  message: String
+  "The language of ` + "`" + `message` + "`" + ` as a BCP 47 tag, such as ` + "`" + `zh-CN` + "`" + `. Null: found from the text."
+  language: String
+  "Whether to record it from the answer on."
+  record: Boolean! = false
+  "How long to let it ring, 15 to 180 seconds. Default: 60."
+  ringFor: Seconds
+  "How long the two may talk. Default, and most: the server's longest, 4 hours."
+  maxDuration: Seconds
+  "Your own words for the call, at most 1024 bytes; its events carry them."
+  userData: String! = ""
+  "Your own name for the call, at most 255 bytes. Another call of this name is not placed, ever: the first is answered, with ` + "`" + `replayed: true` + "`" + `."
+  clientKey: String
+  "Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result."
+  idempotencyKey: String
+}
+
+"What came of it."
+type PlaceCallPayload {
+  "The call, as it is now."
+  call: Call
+  "Whether this is the first result of an earlier request with the same idempotency key, or the call that has this client key."
+  replayed: Boolean!
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which call."
+input HangUpInput {
+  "The call's id."
+  callId: ID!
+}
+
+"What came of it."
+type HangUpPayload {
+  "The call as it is now. That it has ended is told by its event."
+  call: Call
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which call, which keys."
+input SendDigitsInput {
+  "The call's id."
+  callId: ID!
+  "The keys: 0 to 9, *, # and A to D; a comma is half a second's pause."
+  digits: String!
+  "Which side hears them."
+  side: CallSide! = SECOND
+}
+
+"What came of it."
+type SendDigitsPayload {
+  "The call."
+  call: Call
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which call, to whom."
+input TransferInput {
+  "The call's id."
+  callId: ID!
+  "Whom to put it through to: E.164, or one of the account's telephones by its own number."
+  to: String!
+}
+
+"What came of it."
+type TransferPayload {
+  "The call as it is now; its ` + "`" + `second` + "`" + ` is the new side."
+  call: Call
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which call."
+input StartRecordingInput {
+  "The call's id."
+  callId: ID!
+}
+
+"What came of it."
+type StartRecordingPayload {
+  "The recording that began."
+  recording: Recording
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which call."
+input StopRecordingInput {
+  "The call's id."
+  callId: ID!
+}
+
+"What came of it."
+type StopRecordingPayload {
+  "The recording that ends."
+  recording: Recording
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which recording."
+input DeleteRecordingInput {
+  "The recording's id."
+  id: ID!
+}
+
+"What came of it."
+type DeleteRecordingPayload {
+  "The recording, without its sound."
+  recording: Recording
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Whom to mask, and how."
+input MaskNumbersInput {
+  "How many parties and numbers there are."
+  kind: MaskKind! = AXB
+  "A, the first party."
+  first: PhoneNumber!
+  "B, the second party: needed for AXB and AXYB, and not allowed for AX and AXE."
+  second: PhoneNumber
+  "The id of the account's number to use as X. Null: one that is free for these parties."
+  numberId: ID
+  "AXYB: the id of the account's number to use as Y. Null: one that is free for ` + "`" + `second` + "`" + `."
+  secondNumberId: ID
+  "The id of the account's application from whose pool a number is drawn. Null: from all numbers of the account."
+  applicationId: ID
+  "Draw only a number of this area code, such as ` + "`" + `21` + "`" + `."
+  areaCode: String
+  "Who may call whom."
+  direction: MaskDirection! = BOTH
+  "AXE: what callers dial after X, 1 to 8 digits. Null: one is chosen."
+  extension: String
+  "When it ends by itself. Null, and no ` + "`" + `ttl` + "`" + `: never."
+  expiresAt: Time
+  "How long it lives: the same as ` + "`" + `expiresAt` + "`" + `, from now on. Give at most one of the two."
+  ttl: Seconds
+  "Whether to record its calls."
+  record: Boolean! = false
+  "Your own words, at most 1024 bytes: its calls and their events carry them."
+  userData: String! = ""
+  "Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result."
+  idempotencyKey: String
+}
+
+"What came of it."
+type MaskNumbersPayload {
+  "The mask."
+  mask: Mask
+  "Whether this is the first result of an earlier request with the same idempotency key."
+  replayed: Boolean!
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which mask."
+input UnmaskNumbersInput {
+  "The mask's id."
+  id: ID!
+}
+
+"What came of it."
+type UnmaskNumbersPayload {
+  "The mask, ended."
+  mask: Mask
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What it rings for, and its password."
+input CreateSipNumberInput {
+  "Its own number, 2 to 15 digits. Null: one is drawn."
+  number: String
+  "The password of its telephones: 8 to 128 ASCII characters, no spaces. Null: one is made."
+  password: String
+  "What it rings for: numbers of the account, and outside numbers that the telephone stands for; those count only within the account."
+  rings: [PhoneNumber!]! = []
+  "What to call it; at most 64 characters."
+  alias: String! = ""
+  "Whether its calls must be encrypted."
+  secure: Boolean! = false
+  "Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result."
+  idempotencyKey: String
+}
+
+"What came of it."
+type CreateSipNumberPayload {
+  "The new SIP number."
+  sipNumber: SipNumber
+  "Its password."
+  password: String
+  "Whether this is the first result of an earlier request with the same idempotency key."
+  replayed: Boolean!
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What to change. What is null stays."
+input UpdateSipNumberInput {
+  "The SIP number's id."
+  id: ID!
+  "What it rings for: takes the place of all that it rang for."
+  rings: [PhoneNumber!]
+  "What to call it; at most 64 characters."
+  alias: String
+  "Whether its calls must be encrypted."
+  secure: Boolean
+}
+
+"What came of it."
+type UpdateSipNumberPayload {
+  "The SIP number as it is now."
+  sipNumber: SipNumber
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which SIP number, which password."
+input ChangeSipPasswordInput {
+  "The SIP number's id."
+  id: ID!
+  "The new password: 8 to 128 ASCII characters, no spaces. Null: one is made."
+  password: String
+}
+
+"What came of it."
+type ChangeSipPasswordPayload {
+  "The SIP number."
+  sipNumber: SipNumber
+  "Its password."
+  password: String
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which SIP number."
+input DeleteSipNumberInput {
+  "The SIP number's id."
+  id: ID!
+}
+
+"What came of it."
+type DeleteSipNumberPayload {
+  "The SIP number as it was."
+  sipNumber: SipNumber
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"The line."
+input CreateTrunkInput {
+  "Its name, 1 to 64 characters; no other trunk has it."
+  name: String!
+  "The carrier's host, or host:port."
+  address: String!
+  "How it is reached."
+  transport: SipTransport! = UDP
+  "The user name for digest authentication; null: the carrier knows this server by its address."
+  username: String
+  "The password for digest authentication."
+  password: String
+  "Whether to register there."
+  register: Boolean! = false
+  "What may be dialled through it: the beginnings of E.164 numbers, without plus. None: nothing."
+  prefixes: [String!]! = []
+  "The networks that its calls come from, as addresses or CIDR. None: the addresses of its host."
+  sources: [String!]! = []
+  "What to show as the caller."
+  callerId: TrunkCallerId! = OWN
+  "The number that is always shown, for FIXED."
+  fixedCaller: PhoneNumber
+  "How many calls may go through it at once."
+  concurrency: Int! = 30
+  "How many new calls may go through it in a minute."
+  perMinute: Int! = 120
+  "Whether it is switched off."
+  disabled: Boolean! = false
+  "Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result."
+  idempotencyKey: String
+}
+
+"What came of it."
+type CreateTrunkPayload {
+  "The new trunk."
+  trunk: Trunk
+  "Whether this is the first result of an earlier request with the same idempotency key."
+  replayed: Boolean!
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What to change. What is null stays."
+input UpdateTrunkInput {
+  "The trunk's id."
+  id: ID!
+  "The carrier's host, or host:port."
+  address: String
+  "How it is reached."
+  transport: SipTransport
+  "The user name for digest authentication; empty: none."
+  username: String
+  "The password for digest authentication."
+  password: String
+  "Whether to register there."
+  register: Boolean
+  "What may be dialled through it; takes the place of all that might be."
+  prefixes: [String!]
+  "The networks that its calls come from; takes the place of all."
+  sources: [String!]
+  "What to show as the caller."
+  callerId: TrunkCallerId
+  "The number that is always shown, for FIXED."
+  fixedCaller: PhoneNumber
+  "How many calls may go through it at once."
+  concurrency: Int
+  "How many new calls may go through it in a minute."
+  perMinute: Int
+  "Whether it is switched off."
+  disabled: Boolean
+}
+
+"What came of it."
+type UpdateTrunkPayload {
+  "The trunk as it is now."
+  trunk: Trunk
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which line."
+input DeleteTrunkInput {
+  "The trunk's id."
+  id: ID!
+}
+
+"What came of it."
+type DeleteTrunkPayload {
+  "The trunk as it was."
+  trunk: Trunk
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
@@ -2930,6 +5785,20 @@ func (ec *executionContext) field_Mutation_changeNumberPin_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_changeSipPassword_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ChangeSipPasswordInput, error) {
+			return ec.unmarshalNChangeSipPasswordInput2switchboardᚋgraphᚋgenᚐChangeSipPasswordInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_claimOperator_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2972,12 +5841,96 @@ func (ec *executionContext) field_Mutation_createNumber_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createSipNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateSipNumberInput, error) {
+			return ec.unmarshalNCreateSipNumberInput2switchboardᚋgraphᚋgenᚐCreateSipNumberInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_createTrunk_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateTrunkInput, error) {
+			return ec.unmarshalNCreateTrunkInput2switchboardᚋgraphᚋgenᚐCreateTrunkInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_deleteNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (DeleteNumberInput, error) {
 			return ec.unmarshalNDeleteNumberInput2switchboardᚋgraphᚋgenᚐDeleteNumberInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteRecording_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteRecordingInput, error) {
+			return ec.unmarshalNDeleteRecordingInput2switchboardᚋgraphᚋgenᚐDeleteRecordingInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteSipNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteSipNumberInput, error) {
+			return ec.unmarshalNDeleteSipNumberInput2switchboardᚋgraphᚋgenᚐDeleteSipNumberInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteTrunk_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteTrunkInput, error) {
+			return ec.unmarshalNDeleteTrunkInput2switchboardᚋgraphᚋgenᚐDeleteTrunkInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_hangUp_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (HangUpInput, error) {
+			return ec.unmarshalNHangUpInput2switchboardᚋgraphᚋgenᚐHangUpInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3006,6 +5959,34 @@ func (ec *executionContext) field_Mutation_markDelivered_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (MarkDeliveredInput, error) {
 			return ec.unmarshalNMarkDeliveredInput2switchboardᚋgraphᚋgenᚐMarkDeliveredInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_maskNumbers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (MaskNumbersInput, error) {
+			return ec.unmarshalNMaskNumbersInput2switchboardᚋgraphᚋgenᚐMaskNumbersInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_placeCall_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (PlaceCallInput, error) {
+			return ec.unmarshalNPlaceCallInput2switchboardᚋgraphᚋgenᚐPlaceCallInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3048,6 +6029,20 @@ func (ec *executionContext) field_Mutation_revokeApiToken_args(ctx context.Conte
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RevokeApiTokenInput, error) {
 			return ec.unmarshalNRevokeApiTokenInput2switchboardᚋgraphᚋgenᚐRevokeApiTokenInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_sendDigits_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SendDigitsInput, error) {
+			return ec.unmarshalNSendDigitsInput2switchboardᚋgraphᚋgenᚐSendDigitsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3112,12 +6107,68 @@ func (ec *executionContext) field_Mutation_solveCaptcha_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_startRecording_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (StartRecordingInput, error) {
+			return ec.unmarshalNStartRecordingInput2switchboardᚋgraphᚋgenᚐStartRecordingInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_stopRecording_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (StopRecordingInput, error) {
+			return ec.unmarshalNStopRecordingInput2switchboardᚋgraphᚋgenᚐStopRecordingInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_transfer_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (TransferInput, error) {
+			return ec.unmarshalNTransferInput2switchboardᚋgraphᚋgenᚐTransferInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_unblockNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UnblockNumberInput, error) {
 			return ec.unmarshalNUnblockNumberInput2switchboardᚋgraphᚋgenᚐUnblockNumberInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_unmaskNumbers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UnmaskNumbersInput, error) {
+			return ec.unmarshalNUnmaskNumbersInput2switchboardᚋgraphᚋgenᚐUnmaskNumbersInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3137,6 +6188,72 @@ func (ec *executionContext) field_Mutation_updateNumber_args(ctx context.Context
 		return nil, err
 	}
 	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateSipNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateSipNumberInput, error) {
+			return ec.unmarshalNUpdateSipNumberInput2switchboardᚋgraphᚋgenᚐUpdateSipNumberInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateTrunk_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateTrunkInput, error) {
+			return ec.unmarshalNUpdateTrunkInput2switchboardᚋgraphᚋgenᚐUpdateTrunkInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Number_calls_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
 	return args, nil
 }
 
@@ -3306,6 +6423,156 @@ func (ec *executionContext) field_Query_blockedNumbers_args(ctx context.Context,
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_call_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_calls_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*CallFilter, error) {
+			return ec.unmarshalOCallFilter2ᚖswitchboardᚋgraphᚋgenᚐCallFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_explainRoute_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "from",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["from"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "to",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["to"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "at",
+		func(ctx context.Context, v any) (*clock.Micros, error) {
+			return ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["at"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_mask_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_masks_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*MaskFilter, error) {
+			return ec.unmarshalOMaskFilter2ᚖswitchboardᚋgraphᚋgenᚐMaskFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_message_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3418,6 +6685,66 @@ func (ec *executionContext) field_Query_numbers_args(ctx context.Context, rawArg
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_recording_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_recordings_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*RecordingFilter, error) {
+			return ec.unmarshalORecordingFilter2ᚖswitchboardᚋgraphᚋgenᚐRecordingFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_sessions_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3429,6 +6756,132 @@ func (ec *executionContext) field_Query_sessions_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["first"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_sipNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_sipNumbers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_trunk_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_trunks_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_callStatusChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "callId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["callId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -4242,6 +7695,710 @@ func (ec *executionContext) fieldContext_Mutation_unblockNumber(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_placeCall(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_placeCall(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PlaceCall(ctx, fc.Args["input"].(PlaceCallInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PlaceCallPayload) graphql.Marshaler {
+			return ec.marshalNPlaceCallPayload2ᚖswitchboardᚋgraphᚋgenᚐPlaceCallPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_placeCall(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_placeCall_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_hangUp(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_hangUp(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().HangUp(ctx, fc.Args["input"].(HangUpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *HangUpPayload) graphql.Marshaler {
+			return ec.marshalNHangUpPayload2ᚖswitchboardᚋgraphᚋgenᚐHangUpPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_hangUp(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_hangUp_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_sendDigits(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_sendDigits(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SendDigits(ctx, fc.Args["input"].(SendDigitsInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SendDigitsPayload) graphql.Marshaler {
+			return ec.marshalNSendDigitsPayload2ᚖswitchboardᚋgraphᚋgenᚐSendDigitsPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_sendDigits(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_sendDigits_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_transfer(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_transfer(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().Transfer(ctx, fc.Args["input"].(TransferInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *TransferPayload) graphql.Marshaler {
+			return ec.marshalNTransferPayload2ᚖswitchboardᚋgraphᚋgenᚐTransferPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_transfer(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_transfer_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_startRecording(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_startRecording(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StartRecording(ctx, fc.Args["input"].(StartRecordingInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *StartRecordingPayload) graphql.Marshaler {
+			return ec.marshalNStartRecordingPayload2ᚖswitchboardᚋgraphᚋgenᚐStartRecordingPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_startRecording(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_startRecording_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_stopRecording(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_stopRecording(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StopRecording(ctx, fc.Args["input"].(StopRecordingInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *StopRecordingPayload) graphql.Marshaler {
+			return ec.marshalNStopRecordingPayload2ᚖswitchboardᚋgraphᚋgenᚐStopRecordingPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_stopRecording(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_stopRecording_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteRecording(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteRecording(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteRecording(ctx, fc.Args["input"].(DeleteRecordingInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteRecordingPayload) graphql.Marshaler {
+			return ec.marshalNDeleteRecordingPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteRecordingPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteRecording(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteRecording_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_maskNumbers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_maskNumbers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().MaskNumbers(ctx, fc.Args["input"].(MaskNumbersInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *MaskNumbersPayload) graphql.Marshaler {
+			return ec.marshalNMaskNumbersPayload2ᚖswitchboardᚋgraphᚋgenᚐMaskNumbersPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_maskNumbers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_maskNumbers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_unmaskNumbers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_unmaskNumbers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UnmaskNumbers(ctx, fc.Args["input"].(UnmaskNumbersInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UnmaskNumbersPayload) graphql.Marshaler {
+			return ec.marshalNUnmaskNumbersPayload2ᚖswitchboardᚋgraphᚋgenᚐUnmaskNumbersPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_unmaskNumbers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_unmaskNumbers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createSipNumber(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createSipNumber(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateSipNumber(ctx, fc.Args["input"].(CreateSipNumberInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateSipNumberPayload) graphql.Marshaler {
+			return ec.marshalNCreateSipNumberPayload2ᚖswitchboardᚋgraphᚋgenᚐCreateSipNumberPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createSipNumber(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createSipNumber_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateSipNumber(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateSipNumber(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateSipNumber(ctx, fc.Args["input"].(UpdateSipNumberInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateSipNumberPayload) graphql.Marshaler {
+			return ec.marshalNUpdateSipNumberPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateSipNumberPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateSipNumber(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateSipNumber_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_changeSipPassword(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_changeSipPassword(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ChangeSipPassword(ctx, fc.Args["input"].(ChangeSipPasswordInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ChangeSipPasswordPayload) graphql.Marshaler {
+			return ec.marshalNChangeSipPasswordPayload2ᚖswitchboardᚋgraphᚋgenᚐChangeSipPasswordPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_changeSipPassword(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_changeSipPassword_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteSipNumber(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteSipNumber(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteSipNumber(ctx, fc.Args["input"].(DeleteSipNumberInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteSipNumberPayload) graphql.Marshaler {
+			return ec.marshalNDeleteSipNumberPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteSipNumberPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteSipNumber(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteSipNumber_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createTrunk(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createTrunk(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateTrunk(ctx, fc.Args["input"].(CreateTrunkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateTrunkPayload) graphql.Marshaler {
+			return ec.marshalNCreateTrunkPayload2ᚖswitchboardᚋgraphᚋgenᚐCreateTrunkPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createTrunk(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createTrunk_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateTrunk(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateTrunk(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateTrunk(ctx, fc.Args["input"].(UpdateTrunkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateTrunkPayload) graphql.Marshaler {
+			return ec.marshalNUpdateTrunkPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateTrunkPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateTrunk(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateTrunk_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteTrunk(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteTrunk(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteTrunk(ctx, fc.Args["input"].(DeleteTrunkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteTrunkPayload) graphql.Marshaler {
+			return ec.marshalNDeleteTrunkPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteTrunkPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteTrunk(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteTrunk_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_claimOperator(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4368,6 +8525,50 @@ func (ec *executionContext) fieldContext_Number_messages(ctx context.Context, fi
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Number_messages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Number_calls(ctx context.Context, field graphql.CollectedField, obj *ent.Number) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Number_calls(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Number().Calls(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.Call]) graphql.Marshaler {
+			return ec.marshalNCallConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Number_calls(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Number",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Number_calls_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4746,6 +8947,490 @@ func (ec *executionContext) fieldContext_Query_captcha(_ context.Context, field 
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_call(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_call(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Call(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Call) graphql.Marshaler {
+			return ec.marshalOCall2ᚖswitchboardᚋgraphᚋmodelᚐCall(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_call(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_call_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_calls(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_calls(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Calls(ctx, fc.Args["filter"].(*CallFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.Call]) graphql.Marshaler {
+			return ec.marshalNCallConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_calls(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_calls_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_recording(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_recording(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Recording(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Recording) graphql.Marshaler {
+			return ec.marshalORecording2ᚖswitchboardᚋgraphᚋmodelᚐRecording(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_recording(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_recording_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_recordings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_recordings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Recordings(ctx, fc.Args["filter"].(*RecordingFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.Recording]) graphql.Marshaler {
+			return ec.marshalNRecordingConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_recordings(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_recordings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_mask(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_mask(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Mask(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Mask) graphql.Marshaler {
+			return ec.marshalOMask2ᚖswitchboardᚋgraphᚋmodelᚐMask(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_mask(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_mask_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_masks(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_masks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Masks(ctx, fc.Args["filter"].(*MaskFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.Mask]) graphql.Marshaler {
+			return ec.marshalNMaskConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_masks(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_masks_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_explainRoute(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_explainRoute(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().ExplainRoute(ctx, fc.Args["from"].(*string), fc.Args["to"].(string), fc.Args["at"].(*clock.Micros))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RouteExplanation) graphql.Marshaler {
+			return ec.marshalNRouteExplanation2ᚖswitchboardᚋgraphᚋgenᚐRouteExplanation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_explainRoute(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_explainRoute_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_sipNumber(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_sipNumber(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SipNumber(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SipNumber) graphql.Marshaler {
+			return ec.marshalOSipNumber2ᚖswitchboardᚋgraphᚋmodelᚐSipNumber(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_sipNumber(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_sipNumber_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_sipNumbers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_sipNumbers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SipNumbers(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.SipNumber]) graphql.Marshaler {
+			return ec.marshalNSipNumberConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_sipNumbers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_sipNumbers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_trunk(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_trunk(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Trunk(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Trunk) graphql.Marshaler {
+			return ec.marshalOTrunk2ᚖswitchboardᚋgraphᚋmodelᚐTrunk(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_trunk(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_trunk_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_trunks(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_trunks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Trunks(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.Trunk]) graphql.Marshaler {
+			return ec.marshalNTrunkConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_trunks(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_trunks_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_accounts(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4866,6 +9551,29 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _SipNumber_password(ctx context.Context, field graphql.CollectedField, obj *model.SipNumber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SipNumber_password(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.SipNumber().Password(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SipNumber_password(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SipNumber", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _Subscription_messageReceived(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
 	return graphql.ResolveFieldStream(
 		ctx,
@@ -4904,6 +9612,50 @@ func (ec *executionContext) fieldContext_Subscription_messageReceived(ctx contex
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Subscription_messageReceived_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_callStatusChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_callStatusChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().CallStatusChanged(ctx, fc.Args["callId"].(*string), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CallEvent) graphql.Marshaler {
+			return ec.marshalNCallEvent2ᚖswitchboardᚋgraphᚋmodelᚐCallEvent(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_callStatusChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_callStatusChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -6050,6 +10802,99 @@ func (ec *executionContext) unmarshalInputBlockNumberInput(ctx context.Context, 
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj any) (CallFilter, error) {
+	var it CallFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"numberIds", "peer", "status", "outcome", "direction", "live", "minDuration", "maxDuration", "since", "until"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "numberIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NumberIds = data
+		case "peer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("peer"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Peer = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOCallStatus2ᚕswitchboardᚋentᚋcallᚐStatusᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "outcome":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("outcome"))
+			data, err := ec.unmarshalOCallOutcome2ᚕswitchboardᚋentᚋcallᚐOutcomeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Outcome = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		case "live":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("live"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Live = data
+		case "minDuration":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("minDuration"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MinDuration = data
+		case "maxDuration":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxDuration"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxDuration = data
+		case "since":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
+			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Since = data
+		case "until":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
+			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Until = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputChangeNumberPinInput(ctx context.Context, obj any) (ChangeNumberPINInput, error) {
 	var it ChangeNumberPINInput
 	if obj == nil {
@@ -6089,6 +10934,43 @@ func (ec *executionContext) unmarshalInputChangeNumberPinInput(ctx context.Conte
 				return it, err
 			}
 			it.NewPIN = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputChangeSipPasswordInput(ctx context.Context, obj any) (ChangeSipPasswordInput, error) {
+	var it ChangeSipPasswordInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "password"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
 		}
 	}
 	return it, nil
@@ -6234,6 +11116,227 @@ func (ec *executionContext) unmarshalInputCreateNumberInput(ctx context.Context,
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputCreateSipNumberInput(ctx context.Context, obj any) (CreateSipNumberInput, error) {
+	var it CreateSipNumberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["rings"]; !present {
+		asMap["rings"] = []any{}
+	}
+	if _, present := asMap["alias"]; !present {
+		asMap["alias"] = ""
+	}
+	if _, present := asMap["secure"]; !present {
+		asMap["secure"] = false
+	}
+
+	fieldsInOrder := [...]string{"number", "password", "rings", "alias", "secure", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "number":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("number"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Number = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "rings":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rings"))
+			data, err := ec.unmarshalNPhoneNumber2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Rings = data
+		case "alias":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alias"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Alias = data
+		case "secure":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secure"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Secure = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputCreateTrunkInput(ctx context.Context, obj any) (CreateTrunkInput, error) {
+	var it CreateTrunkInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["transport"]; !present {
+		asMap["transport"] = "UDP"
+	}
+	if _, present := asMap["register"]; !present {
+		asMap["register"] = false
+	}
+	if _, present := asMap["prefixes"]; !present {
+		asMap["prefixes"] = []any{}
+	}
+	if _, present := asMap["sources"]; !present {
+		asMap["sources"] = []any{}
+	}
+	if _, present := asMap["callerId"]; !present {
+		asMap["callerId"] = "OWN"
+	}
+	if _, present := asMap["concurrency"]; !present {
+		asMap["concurrency"] = 30
+	}
+	if _, present := asMap["perMinute"]; !present {
+		asMap["perMinute"] = 120
+	}
+	if _, present := asMap["disabled"]; !present {
+		asMap["disabled"] = false
+	}
+
+	fieldsInOrder := [...]string{"name", "address", "transport", "username", "password", "register", "prefixes", "sources", "callerId", "fixedCaller", "concurrency", "perMinute", "disabled", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "address":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("address"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Address = data
+		case "transport":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transport"))
+			data, err := ec.unmarshalNSipTransport2switchboardᚋentᚋtrunkᚐTransport(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Transport = data
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "register":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("register"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Register = data
+		case "prefixes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("prefixes"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Prefixes = data
+		case "sources":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sources"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sources = data
+		case "callerId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callerId"))
+			data, err := ec.unmarshalNTrunkCallerId2switchboardᚋentᚋtrunkᚐCallerID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallerID = data
+		case "fixedCaller":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fixedCaller"))
+			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FixedCaller = data
+		case "concurrency":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("concurrency"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Concurrency = data
+		case "perMinute":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("perMinute"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PerMinute = data
+		case "disabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("disabled"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Disabled = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputDeleteNumberInput(ctx context.Context, obj any) (DeleteNumberInput, error) {
 	var it DeleteNumberInput
 	if obj == nil {
@@ -6259,6 +11362,126 @@ func (ec *executionContext) unmarshalInputDeleteNumberInput(ctx context.Context,
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDeleteRecordingInput(ctx context.Context, obj any) (DeleteRecordingInput, error) {
+	var it DeleteRecordingInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDeleteSipNumberInput(ctx context.Context, obj any) (DeleteSipNumberInput, error) {
+	var it DeleteSipNumberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDeleteTrunkInput(ctx context.Context, obj any) (DeleteTrunkInput, error) {
+	var it DeleteTrunkInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputHangUpInput(ctx context.Context, obj any) (HangUpInput, error) {
+	var it HangUpInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"callId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "callId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallID = data
 		}
 	}
 	return it, nil
@@ -6331,6 +11554,198 @@ func (ec *executionContext) unmarshalInputMarkDeliveredInput(ctx context.Context
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputMaskFilter(ctx context.Context, obj any) (MaskFilter, error) {
+	var it MaskFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"numberIds", "party", "kinds", "applicationId", "live"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "numberIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NumberIds = data
+		case "party":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("party"))
+			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Party = data
+		case "kinds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kinds"))
+			data, err := ec.unmarshalOMaskKind2ᚕswitchboardᚋentᚋmaskᚐKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kinds = data
+		case "applicationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("applicationId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ApplicationID = data
+		case "live":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("live"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Live = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputMaskNumbersInput(ctx context.Context, obj any) (MaskNumbersInput, error) {
+	var it MaskNumbersInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["kind"]; !present {
+		asMap["kind"] = "AXB"
+	}
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "BOTH"
+	}
+	if _, present := asMap["record"]; !present {
+		asMap["record"] = false
+	}
+	if _, present := asMap["userData"]; !present {
+		asMap["userData"] = ""
+	}
+
+	fieldsInOrder := [...]string{"kind", "first", "second", "numberId", "secondNumberId", "applicationId", "areaCode", "direction", "extension", "expiresAt", "ttl", "record", "userData", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalNMaskKind2switchboardᚋentᚋmaskᚐKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "first":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("first"))
+			data, err := ec.unmarshalNPhoneNumber2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.First = data
+		case "second":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("second"))
+			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Second = data
+		case "numberId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NumberID = data
+		case "secondNumberId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secondNumberId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SecondNumberID = data
+		case "applicationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("applicationId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ApplicationID = data
+		case "areaCode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaCode"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AreaCode = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNMaskDirection2switchboardᚋentᚋmaskᚐDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		case "extension":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("extension"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Extension = data
+		case "expiresAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresAt"))
+			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresAt = data
+		case "ttl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ttl"))
+			data, err := ec.unmarshalOSeconds2ᚖtimeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ttl = data
+		case "record":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("record"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Record = data
+		case "userData":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userData"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserData = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputMessageFilter(ctx context.Context, obj any) (MessageFilter, error) {
 	var it MessageFilter
 	if obj == nil {
@@ -6380,6 +11795,171 @@ func (ec *executionContext) unmarshalInputMessageFilter(ctx context.Context, obj
 		case "status":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := ec.unmarshalOMessageStatus2ᚖswitchboardᚋgraphᚋmodelᚐStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "since":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
+			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Since = data
+		case "until":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
+			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Until = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputPlaceCallInput(ctx context.Context, obj any) (PlaceCallInput, error) {
+	var it PlaceCallInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["record"]; !present {
+		asMap["record"] = false
+	}
+	if _, present := asMap["userData"]; !present {
+		asMap["userData"] = ""
+	}
+
+	fieldsInOrder := [...]string{"from", "to", "first", "message", "language", "record", "ringFor", "maxDuration", "userData", "clientKey", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		case "first":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("first"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.First = data
+		case "message":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Message = data
+		case "language":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("language"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Language = data
+		case "record":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("record"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Record = data
+		case "ringFor":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ringFor"))
+			data, err := ec.unmarshalOSeconds2ᚖtimeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RingFor = data
+		case "maxDuration":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxDuration"))
+			data, err := ec.unmarshalOSeconds2ᚖtimeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxDuration = data
+		case "userData":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userData"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserData = data
+		case "clientKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clientKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClientKey = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRecordingFilter(ctx context.Context, obj any) (RecordingFilter, error) {
+	var it RecordingFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"callIds", "numberIds", "status", "since", "until"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "callIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallIds = data
+		case "numberIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NumberIds = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalORecordingStatus2ᚕswitchboardᚋentᚋrecordingᚐStatusᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -6502,6 +12082,54 @@ func (ec *executionContext) unmarshalInputRevokeApiTokenInput(ctx context.Contex
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSendDigitsInput(ctx context.Context, obj any) (SendDigitsInput, error) {
+	var it SendDigitsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["side"]; !present {
+		asMap["side"] = "SECOND"
+	}
+
+	fieldsInOrder := [...]string{"callId", "digits", "side"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "callId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallID = data
+		case "digits":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("digits"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Digits = data
+		case "side":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("side"))
+			data, err := ec.unmarshalNCallSide2switchboardᚋgraphᚋgenᚐCallSide(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Side = data
 		}
 	}
 	return it, nil
@@ -6690,6 +12318,103 @@ func (ec *executionContext) unmarshalInputSolveCaptchaInput(ctx context.Context,
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputStartRecordingInput(ctx context.Context, obj any) (StartRecordingInput, error) {
+	var it StartRecordingInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"callId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "callId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputStopRecordingInput(ctx context.Context, obj any) (StopRecordingInput, error) {
+	var it StopRecordingInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"callId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "callId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputTransferInput(ctx context.Context, obj any) (TransferInput, error) {
+	var it TransferInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"callId", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "callId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallID = data
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputUnblockNumberInput(ctx context.Context, obj any) (UnblockNumberInput, error) {
 	var it UnblockNumberInput
 	if obj == nil {
@@ -6715,6 +12440,36 @@ func (ec *executionContext) unmarshalInputUnblockNumberInput(ctx context.Context
 				return it, err
 			}
 			it.Number = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUnmaskNumbersInput(ctx context.Context, obj any) (UnmaskNumbersInput, error) {
+	var it UnmaskNumbersInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
 		}
 	}
 	return it, nil
@@ -6757,6 +12512,171 @@ func (ec *executionContext) unmarshalInputUpdateNumberInput(ctx context.Context,
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputUpdateSipNumberInput(ctx context.Context, obj any) (UpdateSipNumberInput, error) {
+	var it UpdateSipNumberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "rings", "alias", "secure"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "rings":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rings"))
+			data, err := ec.unmarshalOPhoneNumber2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Rings = data
+		case "alias":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alias"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Alias = data
+		case "secure":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secure"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Secure = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateTrunkInput(ctx context.Context, obj any) (UpdateTrunkInput, error) {
+	var it UpdateTrunkInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "address", "transport", "username", "password", "register", "prefixes", "sources", "callerId", "fixedCaller", "concurrency", "perMinute", "disabled"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "address":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("address"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Address = data
+		case "transport":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transport"))
+			data, err := ec.unmarshalOSipTransport2ᚖswitchboardᚋentᚋtrunkᚐTransport(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Transport = data
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "register":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("register"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Register = data
+		case "prefixes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("prefixes"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Prefixes = data
+		case "sources":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sources"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sources = data
+		case "callerId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callerId"))
+			data, err := ec.unmarshalOTrunkCallerId2ᚖswitchboardᚋentᚋtrunkᚐCallerID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CallerID = data
+		case "fixedCaller":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fixedCaller"))
+			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FixedCaller = data
+		case "concurrency":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("concurrency"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Concurrency = data
+		case "perMinute":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("perMinute"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PerMinute = data
+		case "disabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("disabled"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Disabled = data
+		}
+	}
+	return it, nil
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -6765,6 +12685,20 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
+	case model.RecordingEvent:
+		return ec._RecordingEvent(ctx, sel, &obj)
+	case *model.RecordingEvent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._RecordingEvent(ctx, sel, obj)
+	case model.PhoneEvent:
+		return ec._PhoneEvent(ctx, sel, &obj)
+	case *model.PhoneEvent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._PhoneEvent(ctx, sel, obj)
 	case model.NumberEvent:
 		return ec._NumberEvent(ctx, sel, &obj)
 	case *model.NumberEvent:
@@ -6786,6 +12720,20 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._MessageEvent(ctx, sel, obj)
+	case model.MaskEvent:
+		return ec._MaskEvent(ctx, sel, &obj)
+	case *model.MaskEvent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._MaskEvent(ctx, sel, obj)
+	case model.CallEvent:
+		return ec._CallEvent(ctx, sel, &obj)
+	case *model.CallEvent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._CallEvent(ctx, sel, obj)
 	case model.BlockEvent:
 		return ec._BlockEvent(ctx, sel, &obj)
 	case *model.BlockEvent:
@@ -6837,9 +12785,19 @@ var blockedNumberConnectionImplementors = []string{"BlockedNumberConnection"}
 
 var blockedNumberEdgeImplementors = []string{"BlockedNumberEdge"}
 
+var callImplementors = []string{"Call", "Node"}
+
+var callConnectionImplementors = []string{"CallConnection"}
+
+var callEdgeImplementors = []string{"CallEdge"}
+
+var callEventImplementors = []string{"CallEvent", "Event"}
+
 var captchaImplementors = []string{"Captcha"}
 
 var changeNumberPinPayloadImplementors = []string{"ChangeNumberPinPayload"}
+
+var changeSipPasswordPayloadImplementors = []string{"ChangeSipPasswordPayload"}
 
 var claimOperatorPayloadImplementors = []string{"ClaimOperatorPayload"}
 
@@ -6847,13 +12805,35 @@ var createApiTokenPayloadImplementors = []string{"CreateApiTokenPayload"}
 
 var createNumberPayloadImplementors = []string{"CreateNumberPayload"}
 
+var createSipNumberPayloadImplementors = []string{"CreateSipNumberPayload"}
+
+var createTrunkPayloadImplementors = []string{"CreateTrunkPayload"}
+
 var deleteNumberPayloadImplementors = []string{"DeleteNumberPayload"}
 
+var deleteRecordingPayloadImplementors = []string{"DeleteRecordingPayload"}
+
+var deleteSipNumberPayloadImplementors = []string{"DeleteSipNumberPayload"}
+
+var deleteTrunkPayloadImplementors = []string{"DeleteTrunkPayload"}
+
 var fileImplementors = []string{"File"}
+
+var hangUpPayloadImplementors = []string{"HangUpPayload"}
 
 var loginPayloadImplementors = []string{"LoginPayload"}
 
 var markDeliveredPayloadImplementors = []string{"MarkDeliveredPayload"}
+
+var maskImplementors = []string{"Mask", "Node"}
+
+var maskConnectionImplementors = []string{"MaskConnection"}
+
+var maskEdgeImplementors = []string{"MaskEdge"}
+
+var maskEventImplementors = []string{"MaskEvent", "Event"}
+
+var maskNumbersPayloadImplementors = []string{"MaskNumbersPayload"}
 
 var messageImplementors = []string{"Message", "Node"}
 
@@ -6990,6 +12970,118 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "placeCall":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_placeCall(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "hangUp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_hangUp(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sendDigits":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_sendDigits(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "transfer":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_transfer(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startRecording":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_startRecording(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stopRecording":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_stopRecording(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteRecording":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteRecording(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "maskNumbers":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_maskNumbers(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unmaskNumbers":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_unmaskNumbers(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createSipNumber":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createSipNumber(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateSipNumber":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateSipNumber(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changeSipPassword":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_changeSipPassword(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteSipNumber":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteSipNumber(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createTrunk":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createTrunk(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateTrunk":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateTrunk(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteTrunk":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteTrunk(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "claimOperator":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_claimOperator(ctx, field)
@@ -7034,6 +13126,10 @@ var numberEdgeImplementors = []string{"NumberEdge"}
 var numberEventImplementors = []string{"NumberEvent", "Event"}
 
 var pageInfoImplementors = []string{"PageInfo"}
+
+var phoneEventImplementors = []string{"PhoneEvent", "Event"}
+
+var placeCallPayloadImplementors = []string{"PlaceCallPayload"}
 
 var queryImplementors = []string{"Query"}
 
@@ -7253,6 +13349,248 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "call":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_call(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "calls":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_calls(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "recording":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_recording(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "recordings":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_recordings(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "mask":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_mask(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "masks":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_masks(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "explainRoute":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_explainRoute(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "sipNumber":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_sipNumber(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "sipNumbers":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_sipNumbers(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "trunk":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_trunk(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "trunks":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_trunks(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "accounts":
 			field := field
 
@@ -7310,11 +13648,25 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 	return out
 }
 
+var recordingImplementors = []string{"Recording", "Node"}
+
+var recordingConnectionImplementors = []string{"RecordingConnection"}
+
+var recordingEdgeImplementors = []string{"RecordingEdge"}
+
+var recordingEventImplementors = []string{"RecordingEvent", "Event"}
+
 var regenerateApiKeyPayloadImplementors = []string{"RegenerateApiKeyPayload"}
 
 var registerPayloadImplementors = []string{"RegisterPayload"}
 
 var revokeApiTokenPayloadImplementors = []string{"RevokeApiTokenPayload"}
+
+var routeExplanationImplementors = []string{"RouteExplanation"}
+
+var routeTargetImplementors = []string{"RouteTarget"}
+
+var sendDigitsPayloadImplementors = []string{"SendDigitsPayload"}
 
 var sendMessagePayloadImplementors = []string{"SendMessagePayload"}
 
@@ -7324,7 +13676,19 @@ var setAccountPlanPayloadImplementors = []string{"SetAccountPlanPayload"}
 
 var setMatrixIdPayloadImplementors = []string{"SetMatrixIdPayload"}
 
+var sipNumberImplementors = []string{"SipNumber", "Node"}
+
+var sipNumberConnectionImplementors = []string{"SipNumberConnection"}
+
+var sipNumberEdgeImplementors = []string{"SipNumberEdge"}
+
+var sipRegistrationImplementors = []string{"SipRegistration"}
+
 var solveCaptchaPayloadImplementors = []string{"SolveCaptchaPayload"}
+
+var startRecordingPayloadImplementors = []string{"StartRecordingPayload"}
+
+var stopRecordingPayloadImplementors = []string{"StopRecordingPayload"}
 
 var subscriptionImplementors = []string{"Subscription"}
 
@@ -7341,6 +13705,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	switch fields[0].Name {
 	case "messageReceived":
 		return ec._Subscription_messageReceived(ctx, fields[0])
+	case "callStatusChanged":
+		return ec._Subscription_callStatusChanged(ctx, fields[0])
 	case "events":
 		return ec._Subscription_events(ctx, fields[0])
 	default:
@@ -7348,9 +13714,23 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	}
 }
 
+var transferPayloadImplementors = []string{"TransferPayload"}
+
+var trunkImplementors = []string{"Trunk", "Node"}
+
+var trunkConnectionImplementors = []string{"TrunkConnection"}
+
+var trunkEdgeImplementors = []string{"TrunkEdge"}
+
 var unblockNumberPayloadImplementors = []string{"UnblockNumberPayload"}
 
+var unmaskNumbersPayloadImplementors = []string{"UnmaskNumbersPayload"}
+
 var updateNumberPayloadImplementors = []string{"UpdateNumberPayload"}
+
+var updateSipNumberPayloadImplementors = []string{"UpdateSipNumberPayload"}
+
+var updateTrunkPayloadImplementors = []string{"UpdateTrunkPayload"}
 
 var userErrorImplementors = []string{"UserError"}
 
@@ -7793,6 +14173,7 @@ var (
 		"MESSAGES_SEND": comms.SendMessages,
 		"EVENTS_READ":   comms.ReadEvents,
 		"RECORDS_READ":  comms.ReadRecords,
+		"CALLS_PLACE":   comms.PlaceCalls,
 	}
 	marshalNApiScope2switchboardᚋcommsᚐScope = map[comms.Scope]string{
 		comms.ReadAccount:  "ACCOUNT_READ",
@@ -7803,6 +14184,7 @@ var (
 		comms.SendMessages: "MESSAGES_SEND",
 		comms.ReadEvents:   "EVENTS_READ",
 		comms.ReadRecords:  "RECORDS_READ",
+		comms.PlaceCalls:   "CALLS_PLACE",
 	}
 )
 
@@ -7887,6 +14269,97 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) marshalNCallConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.Call]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._CallConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNCallDirection2switchboardᚋentᚋcallᚐDirection(ctx context.Context, v any) (call.Direction, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallDirection2switchboardᚋentᚋcallᚐDirection[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNCallDirection2switchboardᚋentᚋcallᚐDirection = map[string]call.Direction{
+		"INCOMING": call.DirectionIncoming,
+		"OUTGOING": call.DirectionOutgoing,
+	}
+	marshalNCallDirection2switchboardᚋentᚋcallᚐDirection = map[call.Direction]string{
+		call.DirectionIncoming: "INCOMING",
+		call.DirectionOutgoing: "OUTGOING",
+	}
+)
+
+func (ec *executionContext) marshalNCallEvent2ᚖswitchboardᚋgraphᚋmodelᚐCallEvent(ctx context.Context, sel ast.SelectionSet, v *model.CallEvent) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._CallEvent(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNCallOutcome2switchboardᚋentᚋcallᚐOutcome(ctx context.Context, v any) (call.Outcome, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallOutcome2switchboardᚋentᚋcallᚐOutcome[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNCallOutcome2switchboardᚋentᚋcallᚐOutcome = map[string]call.Outcome{
+		"ANSWERED":  call.OutcomeAnswered,
+		"MISSED":    call.OutcomeMissed,
+		"BUSY":      call.OutcomeBusy,
+		"BLOCKED":   call.OutcomeBlocked,
+		"CANCELLED": call.OutcomeCancelled,
+		"FAILED":    call.OutcomeFailed,
+	}
+	marshalNCallOutcome2switchboardᚋentᚋcallᚐOutcome = map[call.Outcome]string{
+		call.OutcomeAnswered:  "ANSWERED",
+		call.OutcomeMissed:    "MISSED",
+		call.OutcomeBusy:      "BUSY",
+		call.OutcomeBlocked:   "BLOCKED",
+		call.OutcomeCancelled: "CANCELLED",
+		call.OutcomeFailed:    "FAILED",
+	}
+)
+
+func (ec *executionContext) unmarshalNCallSide2switchboardᚋgraphᚋgenᚐCallSide(ctx context.Context, v any) (CallSide, error) {
+	var res CallSide
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCallStatus2switchboardᚋentᚋcallᚐStatus(ctx context.Context, v any) (call.Status, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallStatus2switchboardᚋentᚋcallᚐStatus[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNCallStatus2switchboardᚋentᚋcallᚐStatus = map[string]call.Status{
+		"QUEUED":   call.StatusQueued,
+		"DIALLING": call.StatusDialling,
+		"RINGING":  call.StatusRinging,
+		"ANSWERED": call.StatusAnswered,
+		"ENDED":    call.StatusEnded,
+	}
+	marshalNCallStatus2switchboardᚋentᚋcallᚐStatus = map[call.Status]string{
+		call.StatusQueued:   "QUEUED",
+		call.StatusDialling: "DIALLING",
+		call.StatusRinging:  "RINGING",
+		call.StatusAnswered: "ANSWERED",
+		call.StatusEnded:    "ENDED",
+	}
+)
+
 func (ec *executionContext) marshalNCaptcha2ᚖswitchboardᚋgraphᚋgenᚐCaptcha(ctx context.Context, sel ast.SelectionSet, v *Captcha) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -7910,6 +14383,21 @@ func (ec *executionContext) marshalNChangeNumberPinPayload2ᚖswitchboardᚋgrap
 		return graphql.Null
 	}
 	return ec._ChangeNumberPinPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNChangeSipPasswordInput2switchboardᚋgraphᚋgenᚐChangeSipPasswordInput(ctx context.Context, v any) (ChangeSipPasswordInput, error) {
+	res, err := ec.unmarshalInputChangeSipPasswordInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNChangeSipPasswordPayload2ᚖswitchboardᚋgraphᚋgenᚐChangeSipPasswordPayload(ctx context.Context, sel ast.SelectionSet, v *ChangeSipPasswordPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ChangeSipPasswordPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNClaimOperatorInput2switchboardᚋgraphᚋgenᚐClaimOperatorInput(ctx context.Context, v any) (ClaimOperatorInput, error) {
@@ -7957,6 +14445,36 @@ func (ec *executionContext) marshalNCreateNumberPayload2ᚖswitchboardᚋgraph�
 	return ec._CreateNumberPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNCreateSipNumberInput2switchboardᚋgraphᚋgenᚐCreateSipNumberInput(ctx context.Context, v any) (CreateSipNumberInput, error) {
+	res, err := ec.unmarshalInputCreateSipNumberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCreateSipNumberPayload2ᚖswitchboardᚋgraphᚋgenᚐCreateSipNumberPayload(ctx context.Context, sel ast.SelectionSet, v *CreateSipNumberPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._CreateSipNumberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNCreateTrunkInput2switchboardᚋgraphᚋgenᚐCreateTrunkInput(ctx context.Context, v any) (CreateTrunkInput, error) {
+	res, err := ec.unmarshalInputCreateTrunkInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCreateTrunkPayload2ᚖswitchboardᚋgraphᚋgenᚐCreateTrunkPayload(ctx context.Context, sel ast.SelectionSet, v *CreateTrunkPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._CreateTrunkPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNDeleteNumberInput2switchboardᚋgraphᚋgenᚐDeleteNumberInput(ctx context.Context, v any) (DeleteNumberInput, error) {
 	res, err := ec.unmarshalInputDeleteNumberInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7970,6 +14488,51 @@ func (ec *executionContext) marshalNDeleteNumberPayload2ᚖswitchboardᚋgraph�
 		return graphql.Null
 	}
 	return ec._DeleteNumberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDeleteRecordingInput2switchboardᚋgraphᚋgenᚐDeleteRecordingInput(ctx context.Context, v any) (DeleteRecordingInput, error) {
+	res, err := ec.unmarshalInputDeleteRecordingInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteRecordingPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteRecordingPayload(ctx context.Context, sel ast.SelectionSet, v *DeleteRecordingPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DeleteRecordingPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDeleteSipNumberInput2switchboardᚋgraphᚋgenᚐDeleteSipNumberInput(ctx context.Context, v any) (DeleteSipNumberInput, error) {
+	res, err := ec.unmarshalInputDeleteSipNumberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteSipNumberPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteSipNumberPayload(ctx context.Context, sel ast.SelectionSet, v *DeleteSipNumberPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DeleteSipNumberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDeleteTrunkInput2switchboardᚋgraphᚋgenᚐDeleteTrunkInput(ctx context.Context, v any) (DeleteTrunkInput, error) {
+	res, err := ec.unmarshalInputDeleteTrunkInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteTrunkPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteTrunkPayload(ctx context.Context, sel ast.SelectionSet, v *DeleteTrunkPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DeleteTrunkPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNEvent2switchboardᚋgraphᚋmodelᚐEvent(ctx context.Context, sel ast.SelectionSet, v model.Event) graphql.Marshaler {
@@ -8002,6 +14565,24 @@ var (
 		"API_TOKEN_REVOKED":   comms.ApiTokenRevoked,
 		"API_KEY_REGENERATED": comms.ApiKeyRegenerated,
 		"ACCOUNT_UPDATED":     comms.AccountUpdated,
+		"CALL_QUEUED":         comms.CallQueued,
+		"CALL_DIALLED":        comms.CallDialled,
+		"CALL_RANG":           comms.CallRang,
+		"CALL_ANSWERED":       comms.CallAnswered,
+		"CALL_TRANSFERRED":    comms.CallTransferred,
+		"CALL_ENDED":          comms.CallEnded,
+		"RECORDING_STARTED":   comms.RecordingStarted,
+		"RECORDING_READY":     comms.RecordingReady,
+		"RECORDING_FAILED":    comms.RecordingFailed,
+		"RECORDING_DELETED":   comms.RecordingDeleted,
+		"MASK_CREATED":        comms.MaskCreated,
+		"MASK_UPDATED":        comms.MaskUpdated,
+		"MASK_ENDED":          comms.MaskEnded,
+		"PHONE_CREATED":       comms.PhoneCreated,
+		"PHONE_UPDATED":       comms.PhoneUpdated,
+		"PHONE_DELETED":       comms.PhoneDeleted,
+		"PHONE_REGISTERED":    comms.PhoneRegistered,
+		"PHONE_UNREGISTERED":  comms.PhoneUnregistered,
 	}
 	marshalNEventKind2switchboardᚋcommsᚐKind = map[comms.Kind]string{
 		comms.MessageReceived:   "MESSAGE_RECEIVED",
@@ -8016,8 +14597,57 @@ var (
 		comms.ApiTokenRevoked:   "API_TOKEN_REVOKED",
 		comms.ApiKeyRegenerated: "API_KEY_REGENERATED",
 		comms.AccountUpdated:    "ACCOUNT_UPDATED",
+		comms.CallQueued:        "CALL_QUEUED",
+		comms.CallDialled:       "CALL_DIALLED",
+		comms.CallRang:          "CALL_RANG",
+		comms.CallAnswered:      "CALL_ANSWERED",
+		comms.CallTransferred:   "CALL_TRANSFERRED",
+		comms.CallEnded:         "CALL_ENDED",
+		comms.RecordingStarted:  "RECORDING_STARTED",
+		comms.RecordingReady:    "RECORDING_READY",
+		comms.RecordingFailed:   "RECORDING_FAILED",
+		comms.RecordingDeleted:  "RECORDING_DELETED",
+		comms.MaskCreated:       "MASK_CREATED",
+		comms.MaskUpdated:       "MASK_UPDATED",
+		comms.MaskEnded:         "MASK_ENDED",
+		comms.PhoneCreated:      "PHONE_CREATED",
+		comms.PhoneUpdated:      "PHONE_UPDATED",
+		comms.PhoneDeleted:      "PHONE_DELETED",
+		comms.PhoneRegistered:   "PHONE_REGISTERED",
+		comms.PhoneUnregistered: "PHONE_UNREGISTERED",
 	}
 )
+
+func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
+}
+
+func (ec *executionContext) unmarshalNHangUpInput2switchboardᚋgraphᚋgenᚐHangUpInput(ctx context.Context, v any) (HangUpInput, error) {
+	res, err := ec.unmarshalInputHangUpInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNHangUpPayload2ᚖswitchboardᚋgraphᚋgenᚐHangUpPayload(ctx context.Context, sel ast.SelectionSet, v *HangUpPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._HangUpPayload(ctx, sel, v)
+}
 
 func (ec *executionContext) unmarshalNID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (uuid.UUID, error) {
 	res, err := model.UnmarshalUUID(v)
@@ -8081,6 +14711,71 @@ func (ec *executionContext) marshalNMarkDeliveredPayload2ᚖswitchboardᚋgraph�
 		return graphql.Null
 	}
 	return ec._MarkDeliveredPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNMaskConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.Mask]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._MaskConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNMaskDirection2switchboardᚋentᚋmaskᚐDirection(ctx context.Context, v any) (mask.Direction, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNMaskDirection2switchboardᚋentᚋmaskᚐDirection[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNMaskDirection2switchboardᚋentᚋmaskᚐDirection = map[string]mask.Direction{
+		"BOTH":   mask.DirectionBoth,
+		"FIRST":  mask.DirectionFirst,
+		"SECOND": mask.DirectionSecond,
+	}
+	marshalNMaskDirection2switchboardᚋentᚋmaskᚐDirection = map[mask.Direction]string{
+		mask.DirectionBoth:   "BOTH",
+		mask.DirectionFirst:  "FIRST",
+		mask.DirectionSecond: "SECOND",
+	}
+)
+
+func (ec *executionContext) unmarshalNMaskKind2switchboardᚋentᚋmaskᚐKind(ctx context.Context, v any) (mask.Kind, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNMaskKind2switchboardᚋentᚋmaskᚐKind[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNMaskKind2switchboardᚋentᚋmaskᚐKind = map[string]mask.Kind{
+		"AXB":  mask.KindAxb,
+		"AX":   mask.KindAx,
+		"AXE":  mask.KindAxe,
+		"AXYB": mask.KindAxyb,
+	}
+	marshalNMaskKind2switchboardᚋentᚋmaskᚐKind = map[mask.Kind]string{
+		mask.KindAxb:  "AXB",
+		mask.KindAx:   "AX",
+		mask.KindAxe:  "AXE",
+		mask.KindAxyb: "AXYB",
+	}
+)
+
+func (ec *executionContext) unmarshalNMaskNumbersInput2switchboardᚋgraphᚋgenᚐMaskNumbersInput(ctx context.Context, v any) (MaskNumbersInput, error) {
+	res, err := ec.unmarshalInputMaskNumbersInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMaskNumbersPayload2ᚖswitchboardᚋgraphᚋgenᚐMaskNumbersPayload(ctx context.Context, sel ast.SelectionSet, v *MaskNumbersPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._MaskNumbersPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNMessageConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.Message]) graphql.Marshaler {
@@ -8207,6 +14902,17 @@ func (ec *executionContext) unmarshalNPhoneNumber2string(ctx context.Context, v 
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalNPhoneNumber2string(ctx context.Context, sel ast.SelectionSet, v string) graphql.Marshaler {
+	_ = sel
+	res := model.MarshalPhoneNumber(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNPhoneNumber2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
 	vSlice := graphql.CoerceList(v)
 	var err error
@@ -8219,6 +14925,36 @@ func (ec *executionContext) unmarshalNPhoneNumber2ᚕstringᚄ(ctx context.Conte
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) marshalNPhoneNumber2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNPhoneNumber2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNPlaceCallInput2switchboardᚋgraphᚋgenᚐPlaceCallInput(ctx context.Context, v any) (PlaceCallInput, error) {
+	res, err := ec.unmarshalInputPlaceCallInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPlaceCallPayload2ᚖswitchboardᚋgraphᚋgenᚐPlaceCallPayload(ctx context.Context, sel ast.SelectionSet, v *PlaceCallPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._PlaceCallPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNPlan2switchboardᚋentᚋaccountᚐPlan(ctx context.Context, v any) (account.Plan, error) {
@@ -8235,6 +14971,37 @@ var (
 	marshalNPlan2switchboardᚋentᚋaccountᚐPlan = map[account.Plan]string{
 		account.PlanFree:     "FREE",
 		account.PlanBusiness: "BUSINESS",
+	}
+)
+
+func (ec *executionContext) marshalNRecordingConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.Recording]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RecordingConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRecordingStatus2switchboardᚋentᚋrecordingᚐStatus(ctx context.Context, v any) (recording.Status, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNRecordingStatus2switchboardᚋentᚋrecordingᚐStatus[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNRecordingStatus2switchboardᚋentᚋrecordingᚐStatus = map[string]recording.Status{
+		"RECORDING": recording.StatusRecording,
+		"READY":     recording.StatusReady,
+		"FAILED":    recording.StatusFailed,
+		"DELETED":   recording.StatusDeleted,
+	}
+	marshalNRecordingStatus2switchboardᚋentᚋrecordingᚐStatus = map[recording.Status]string{
+		recording.StatusRecording: "RECORDING",
+		recording.StatusReady:     "READY",
+		recording.StatusFailed:    "FAILED",
+		recording.StatusDeleted:   "DELETED",
 	}
 )
 
@@ -8283,6 +15050,43 @@ func (ec *executionContext) marshalNRevokeApiTokenPayload2ᚖswitchboardᚋgraph
 	return ec._RevokeApiTokenPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNRouteDecision2switchboardᚋgraphᚋgenᚐRouteDecision(ctx context.Context, v any) (RouteDecision, error) {
+	var res RouteDecision
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRouteExplanation2ᚖswitchboardᚋgraphᚋgenᚐRouteExplanation(ctx context.Context, sel ast.SelectionSet, v *RouteExplanation) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RouteExplanation(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRouteTargetKind2switchboardᚋgraphᚋgenᚐRouteTargetKind(ctx context.Context, v any) (RouteTargetKind, error) {
+	var res RouteTargetKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNSendDigitsInput2switchboardᚋgraphᚋgenᚐSendDigitsInput(ctx context.Context, v any) (SendDigitsInput, error) {
+	res, err := ec.unmarshalInputSendDigitsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSendDigitsPayload2ᚖswitchboardᚋgraphᚋgenᚐSendDigitsPayload(ctx context.Context, sel ast.SelectionSet, v *SendDigitsPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SendDigitsPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNSendMessageInput2switchboardᚋgraphᚋgenᚐSendMessageInput(ctx context.Context, v any) (SendMessageInput, error) {
 	res, err := ec.unmarshalInputSendMessageInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8328,6 +15132,35 @@ func (ec *executionContext) marshalNSetMatrixIdPayload2ᚖswitchboardᚋgraphᚋ
 	return ec._SetMatrixIdPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNSipNumberConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.SipNumber]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SipNumberConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNSipTransport2switchboardᚋentᚋtrunkᚐTransport(ctx context.Context, v any) (trunk.Transport, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNSipTransport2switchboardᚋentᚋtrunkᚐTransport[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNSipTransport2switchboardᚋentᚋtrunkᚐTransport = map[string]trunk.Transport{
+		"UDP": trunk.TransportUDP,
+		"TCP": trunk.TransportTCP,
+		"TLS": trunk.TransportTLS,
+	}
+	marshalNSipTransport2switchboardᚋentᚋtrunkᚐTransport = map[trunk.Transport]string{
+		trunk.TransportUDP: "UDP",
+		trunk.TransportTCP: "TCP",
+		trunk.TransportTLS: "TLS",
+	}
+)
+
 func (ec *executionContext) unmarshalNSolveCaptchaInput2switchboardᚋgraphᚋgenᚐSolveCaptchaInput(ctx context.Context, v any) (SolveCaptchaInput, error) {
 	res, err := ec.unmarshalInputSolveCaptchaInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8341,6 +15174,36 @@ func (ec *executionContext) marshalNSolveCaptchaPayload2ᚖswitchboardᚋgraph�
 		return graphql.Null
 	}
 	return ec._SolveCaptchaPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNStartRecordingInput2switchboardᚋgraphᚋgenᚐStartRecordingInput(ctx context.Context, v any) (StartRecordingInput, error) {
+	res, err := ec.unmarshalInputStartRecordingInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStartRecordingPayload2ᚖswitchboardᚋgraphᚋgenᚐStartRecordingPayload(ctx context.Context, sel ast.SelectionSet, v *StartRecordingPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._StartRecordingPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNStopRecordingInput2switchboardᚋgraphᚋgenᚐStopRecordingInput(ctx context.Context, v any) (StopRecordingInput, error) {
+	res, err := ec.unmarshalInputStopRecordingInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStopRecordingPayload2ᚖswitchboardᚋgraphᚋgenᚐStopRecordingPayload(ctx context.Context, sel ast.SelectionSet, v *StopRecordingPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._StopRecordingPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
@@ -8359,9 +15222,82 @@ func (ec *executionContext) marshalNString2string(ctx context.Context, sel ast.S
 	return res
 }
 
+func (ec *executionContext) unmarshalNString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNTime2switchboardᚋinternalᚋclockᚐMicros(ctx context.Context, v any) (clock.Micros, error) {
 	res, err := model.UnmarshalTime(v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNTransferInput2switchboardᚋgraphᚋgenᚐTransferInput(ctx context.Context, v any) (TransferInput, error) {
+	res, err := ec.unmarshalInputTransferInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNTransferPayload2ᚖswitchboardᚋgraphᚋgenᚐTransferPayload(ctx context.Context, sel ast.SelectionSet, v *TransferPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._TransferPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNTrunkCallerId2switchboardᚋentᚋtrunkᚐCallerID(ctx context.Context, v any) (trunk.CallerID, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNTrunkCallerId2switchboardᚋentᚋtrunkᚐCallerID[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNTrunkCallerId2switchboardᚋentᚋtrunkᚐCallerID = map[string]trunk.CallerID{
+		"OWN":      trunk.CallerIDOwn,
+		"FIXED":    trunk.CallerIDFixed,
+		"WITHHELD": trunk.CallerIDWithheld,
+	}
+	marshalNTrunkCallerId2switchboardᚋentᚋtrunkᚐCallerID = map[trunk.CallerID]string{
+		trunk.CallerIDOwn:      "OWN",
+		trunk.CallerIDFixed:    "FIXED",
+		trunk.CallerIDWithheld: "WITHHELD",
+	}
+)
+
+func (ec *executionContext) marshalNTrunkConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.Trunk]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._TrunkConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNUnblockNumberInput2switchboardᚋgraphᚋgenᚐUnblockNumberInput(ctx context.Context, v any) (UnblockNumberInput, error) {
@@ -8379,6 +15315,21 @@ func (ec *executionContext) marshalNUnblockNumberPayload2ᚖswitchboardᚋgraph�
 	return ec._UnblockNumberPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNUnmaskNumbersInput2switchboardᚋgraphᚋgenᚐUnmaskNumbersInput(ctx context.Context, v any) (UnmaskNumbersInput, error) {
+	res, err := ec.unmarshalInputUnmaskNumbersInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUnmaskNumbersPayload2ᚖswitchboardᚋgraphᚋgenᚐUnmaskNumbersPayload(ctx context.Context, sel ast.SelectionSet, v *UnmaskNumbersPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UnmaskNumbersPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNUpdateNumberInput2switchboardᚋgraphᚋgenᚐUpdateNumberInput(ctx context.Context, v any) (UpdateNumberInput, error) {
 	res, err := ec.unmarshalInputUpdateNumberInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8392,6 +15343,36 @@ func (ec *executionContext) marshalNUpdateNumberPayload2ᚖswitchboardᚋgraph�
 		return graphql.Null
 	}
 	return ec._UpdateNumberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNUpdateSipNumberInput2switchboardᚋgraphᚋgenᚐUpdateSipNumberInput(ctx context.Context, v any) (UpdateSipNumberInput, error) {
+	res, err := ec.unmarshalInputUpdateSipNumberInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUpdateSipNumberPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateSipNumberPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateSipNumberPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UpdateSipNumberPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNUpdateTrunkInput2switchboardᚋgraphᚋgenᚐUpdateTrunkInput(ctx context.Context, v any) (UpdateTrunkInput, error) {
+	res, err := ec.unmarshalInputUpdateTrunkInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUpdateTrunkPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateTrunkPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateTrunkPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UpdateTrunkPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNUserErrorCode2switchboardᚋgraphᚋgenᚐUserErrorCode(ctx context.Context, v any) (UserErrorCode, error) {
@@ -8560,6 +15541,165 @@ func (ec *executionContext) unmarshalOBoolean2ᚖbool(ctx context.Context, v any
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalOCall2ᚖswitchboardᚋgraphᚋmodelᚐCall(ctx context.Context, sel ast.SelectionSet, v *model.Call) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Call(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection(ctx context.Context, v any) (*call.Direction, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection = map[string]call.Direction{
+		"INCOMING": call.DirectionIncoming,
+		"OUTGOING": call.DirectionOutgoing,
+	}
+	marshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection = map[call.Direction]string{
+		call.DirectionIncoming: "INCOMING",
+		call.DirectionOutgoing: "OUTGOING",
+	}
+)
+
+func (ec *executionContext) unmarshalOCallFilter2ᚖswitchboardᚋgraphᚋgenᚐCallFilter(ctx context.Context, v any) (*CallFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCallFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOCallOutcome2ᚕswitchboardᚋentᚋcallᚐOutcomeᚄ(ctx context.Context, v any) ([]call.Outcome, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]call.Outcome, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallOutcome2switchboardᚋentᚋcallᚐOutcome(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOCallOutcome2ᚖswitchboardᚋentᚋcallᚐOutcome(ctx context.Context, v any) (*call.Outcome, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOCallOutcome2ᚖswitchboardᚋentᚋcallᚐOutcome[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalOCallOutcome2ᚖswitchboardᚋentᚋcallᚐOutcome = map[string]call.Outcome{
+		"ANSWERED":  call.OutcomeAnswered,
+		"MISSED":    call.OutcomeMissed,
+		"BUSY":      call.OutcomeBusy,
+		"BLOCKED":   call.OutcomeBlocked,
+		"CANCELLED": call.OutcomeCancelled,
+		"FAILED":    call.OutcomeFailed,
+	}
+	marshalOCallOutcome2ᚖswitchboardᚋentᚋcallᚐOutcome = map[call.Outcome]string{
+		call.OutcomeAnswered:  "ANSWERED",
+		call.OutcomeMissed:    "MISSED",
+		call.OutcomeBusy:      "BUSY",
+		call.OutcomeBlocked:   "BLOCKED",
+		call.OutcomeCancelled: "CANCELLED",
+		call.OutcomeFailed:    "FAILED",
+	}
+)
+
+func (ec *executionContext) unmarshalOCallReason2ᚖswitchboardᚋcommsᚋcallᚐWhy(ctx context.Context, v any) (*call1.Why, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOCallReason2ᚖswitchboardᚋcommsᚋcallᚐWhy[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalOCallReason2ᚖswitchboardᚋcommsᚋcallᚐWhy = map[string]call1.Why{
+		"HUNG_UP":      call1.WhyHungUp,
+		"NO_ANSWER":    call1.WhyNoAnswer,
+		"BUSY":         call1.WhyBusy,
+		"DECLINED":     call1.WhyDeclined,
+		"CANCELLED":    call1.WhyCancelled,
+		"UNREACHABLE":  call1.WhyUnreachable,
+		"NO_SUCH":      call1.WhyNoSuch,
+		"DISABLED":     call1.WhyDisabled,
+		"BLOCKED":      call1.WhyBlocked,
+		"STRANGER":     call1.WhyStranger,
+		"MASK_EXPIRED": call1.WhyExpired,
+		"DIRECTION":    call1.WhyDirection,
+		"NOT_ALLOWED":  call1.WhyNotAllowed,
+		"TOO_MANY":     call1.WhyTooMany,
+		"OVERLOAD":     call1.WhyOverload,
+		"NO_MEDIA":     call1.WhyNoMedia,
+		"NO_VOICE":     call1.WhyNoVoice,
+		"TOO_LONG":     call1.WhyTooLong,
+		"LOST":         call1.WhyLost,
+		"RESTART":      call1.WhyRestart,
+		"STOPPING":     call1.WhyStopping,
+		"DELETED":      call1.WhyDeleted,
+		"FAILED":       call1.WhyFailed,
+	}
+	marshalOCallReason2ᚖswitchboardᚋcommsᚋcallᚐWhy = map[call1.Why]string{
+		call1.WhyHungUp:      "HUNG_UP",
+		call1.WhyNoAnswer:    "NO_ANSWER",
+		call1.WhyBusy:        "BUSY",
+		call1.WhyDeclined:    "DECLINED",
+		call1.WhyCancelled:   "CANCELLED",
+		call1.WhyUnreachable: "UNREACHABLE",
+		call1.WhyNoSuch:      "NO_SUCH",
+		call1.WhyDisabled:    "DISABLED",
+		call1.WhyBlocked:     "BLOCKED",
+		call1.WhyStranger:    "STRANGER",
+		call1.WhyExpired:     "MASK_EXPIRED",
+		call1.WhyDirection:   "DIRECTION",
+		call1.WhyNotAllowed:  "NOT_ALLOWED",
+		call1.WhyTooMany:     "TOO_MANY",
+		call1.WhyOverload:    "OVERLOAD",
+		call1.WhyNoMedia:     "NO_MEDIA",
+		call1.WhyNoVoice:     "NO_VOICE",
+		call1.WhyTooLong:     "TOO_LONG",
+		call1.WhyLost:        "LOST",
+		call1.WhyRestart:     "RESTART",
+		call1.WhyStopping:    "STOPPING",
+		call1.WhyDeleted:     "DELETED",
+		call1.WhyFailed:      "FAILED",
+	}
+)
+
+func (ec *executionContext) unmarshalOCallStatus2ᚕswitchboardᚋentᚋcallᚐStatusᚄ(ctx context.Context, v any) ([]call.Status, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]call.Status, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCallStatus2switchboardᚋentᚋcallᚐStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalOEventKind2ᚕswitchboardᚋcommsᚐKindᚄ(ctx context.Context, v any) ([]comms.Kind, error) {
 	if v == nil {
 		return nil, nil
@@ -8608,6 +15748,38 @@ func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*i
 	}
 	res, err := graphql.UnmarshalInt(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOMask2ᚖswitchboardᚋgraphᚋmodelᚐMask(ctx context.Context, sel ast.SelectionSet, v *model.Mask) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Mask(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOMaskFilter2ᚖswitchboardᚋgraphᚋgenᚐMaskFilter(ctx context.Context, v any) (*MaskFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputMaskFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOMaskKind2ᚕswitchboardᚋentᚋmaskᚐKindᚄ(ctx context.Context, v any) ([]mask.Kind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]mask.Kind, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNMaskKind2switchboardᚋentᚋmaskᚐKind(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) marshalOMessage2ᚖswitchboardᚋgraphᚋmodelᚐMessage(ctx context.Context, sel ast.SelectionSet, v *model.Message) graphql.Marshaler {
@@ -8694,6 +15866,23 @@ func (ec *executionContext) marshalONumber2ᚖswitchboardᚋentᚐNumber(ctx con
 	return ec._Number(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOPhoneNumber2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNPhoneNumber2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalOPhoneNumber2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -8702,12 +15891,90 @@ func (ec *executionContext) unmarshalOPhoneNumber2ᚖstring(ctx context.Context,
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalORecording2ᚖswitchboardᚋgraphᚋmodelᚐRecording(ctx context.Context, sel ast.SelectionSet, v *model.Recording) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Recording(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalORecordingFilter2ᚖswitchboardᚋgraphᚋgenᚐRecordingFilter(ctx context.Context, v any) (*RecordingFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRecordingFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalORecordingStatus2ᚕswitchboardᚋentᚋrecordingᚐStatusᚄ(ctx context.Context, v any) ([]recording.Status, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]recording.Status, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNRecordingStatus2switchboardᚋentᚋrecordingᚐStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalOSeconds2ᚖtimeᚐDuration(ctx context.Context, v any) (*time.Duration, error) {
 	if v == nil {
 		return nil, nil
 	}
 	res, err := model.UnmarshalSeconds(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOSipNumber2ᚖswitchboardᚋgraphᚋmodelᚐSipNumber(ctx context.Context, sel ast.SelectionSet, v *model.SipNumber) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SipNumber(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOSipTransport2ᚖswitchboardᚋentᚋtrunkᚐTransport(ctx context.Context, v any) (*trunk.Transport, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOSipTransport2ᚖswitchboardᚋentᚋtrunkᚐTransport[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalOSipTransport2ᚖswitchboardᚋentᚋtrunkᚐTransport = map[string]trunk.Transport{
+		"UDP": trunk.TransportUDP,
+		"TCP": trunk.TransportTCP,
+		"TLS": trunk.TransportTLS,
+	}
+	marshalOSipTransport2ᚖswitchboardᚋentᚋtrunkᚐTransport = map[trunk.Transport]string{
+		trunk.TransportUDP: "UDP",
+		trunk.TransportTCP: "TCP",
+		trunk.TransportTLS: "TLS",
+	}
+)
+
+func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -8735,6 +16002,35 @@ func (ec *executionContext) unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐM
 	res, err := model.UnmarshalTime(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
+
+func (ec *executionContext) marshalOTrunk2ᚖswitchboardᚋgraphᚋmodelᚐTrunk(ctx context.Context, sel ast.SelectionSet, v *model.Trunk) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Trunk(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOTrunkCallerId2ᚖswitchboardᚋentᚋtrunkᚐCallerID(ctx context.Context, v any) (*trunk.CallerID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOTrunkCallerId2ᚖswitchboardᚋentᚋtrunkᚐCallerID[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalOTrunkCallerId2ᚖswitchboardᚋentᚋtrunkᚐCallerID = map[string]trunk.CallerID{
+		"OWN":      trunk.CallerIDOwn,
+		"FIXED":    trunk.CallerIDFixed,
+		"WITHHELD": trunk.CallerIDWithheld,
+	}
+	marshalOTrunkCallerId2ᚖswitchboardᚋentᚋtrunkᚐCallerID = map[trunk.CallerID]string{
+		trunk.CallerIDOwn:      "OWN",
+		trunk.CallerIDFixed:    "FIXED",
+		trunk.CallerIDWithheld: "WITHHELD",
+	}
+)
 
 func (ec *executionContext) unmarshalOUpload2ᚖgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚐUpload(ctx context.Context, v any) (*graphql.Upload, error) {
 	if v == nil {

@@ -8,9 +8,14 @@ import (
 	"io"
 	"strconv"
 	"switchboard/comms"
+	call1 "switchboard/comms/call"
 	"switchboard/ent"
 	"switchboard/ent/account"
+	"switchboard/ent/call"
+	"switchboard/ent/mask"
 	"switchboard/ent/message"
+	"switchboard/ent/recording"
+	"switchboard/ent/trunk"
 	"switchboard/graph/model"
 	"switchboard/internal/clock"
 	"time"
@@ -34,6 +39,30 @@ type BlockNumberPayload struct {
 	Replayed bool `json:"replayed"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which calls. All that is given must hold.
+type CallFilter struct {
+	// Of these of the account's numbers. An empty list is as none given.
+	NumberIds []string `json:"numberIds,omitempty"`
+	// The number on the other side, as `Call.peer` shows it.
+	Peer *string `json:"peer,omitempty"`
+	// Of one of these statuses. An empty list is as none given.
+	Status []call.Status `json:"status,omitempty"`
+	// Of one of these outcomes. An empty list is as none given.
+	Outcome []call.Outcome `json:"outcome,omitempty"`
+	// Only incoming, or only outgoing.
+	Direction *call.Direction `json:"direction,omitempty"`
+	// Only live ones (`true`), or only those that have ended (`false`).
+	Live *bool `json:"live,omitempty"`
+	// With at least so many seconds of conversation.
+	MinDuration *int `json:"minDuration,omitempty"`
+	// With at most so many seconds of conversation.
+	MaxDuration *int `json:"maxDuration,omitempty"`
+	// Created at or after this instant.
+	Since *clock.Micros `json:"since,omitempty"`
+	// Created before this instant.
+	Until *clock.Micros `json:"until,omitempty"`
 }
 
 // A sum that a person can do.
@@ -60,6 +89,24 @@ type ChangeNumberPINInput struct {
 type ChangeNumberPINPayload struct {
 	// The number.
 	Number *ent.Number `json:"number,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which SIP number, which password.
+type ChangeSipPasswordInput struct {
+	// The SIP number's id.
+	ID string `json:"id"`
+	// The new password: 8 to 128 ASCII characters, no spaces. Null: one is made.
+	Password *string `json:"password,omitempty"`
+}
+
+// What came of it.
+type ChangeSipPasswordPayload struct {
+	// The SIP number.
+	SipNumber *model.SipNumber `json:"sipNumber,omitempty"`
+	// Its password.
+	Password *string `json:"password,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -124,6 +171,76 @@ type CreateNumberPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What it rings for, and its password.
+type CreateSipNumberInput struct {
+	// Its own number, 2 to 15 digits. Null: one is drawn.
+	Number *string `json:"number,omitempty"`
+	// The password of its telephones: 8 to 128 ASCII characters, no spaces. Null: one is made.
+	Password *string `json:"password,omitempty"`
+	// What it rings for: numbers of the account, and outside numbers that the telephone stands for; those count only within the account.
+	Rings []string `json:"rings"`
+	// What to call it; at most 64 characters.
+	Alias string `json:"alias"`
+	// Whether its calls must be encrypted.
+	Secure bool `json:"secure"`
+	// Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type CreateSipNumberPayload struct {
+	// The new SIP number.
+	SipNumber *model.SipNumber `json:"sipNumber,omitempty"`
+	// Its password.
+	Password *string `json:"password,omitempty"`
+	// Whether this is the first result of an earlier request with the same idempotency key.
+	Replayed bool `json:"replayed"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// The line.
+type CreateTrunkInput struct {
+	// Its name, 1 to 64 characters; no other trunk has it.
+	Name string `json:"name"`
+	// The carrier's host, or host:port.
+	Address string `json:"address"`
+	// How it is reached.
+	Transport trunk.Transport `json:"transport"`
+	// The user name for digest authentication; null: the carrier knows this server by its address.
+	Username *string `json:"username,omitempty"`
+	// The password for digest authentication.
+	Password *string `json:"password,omitempty"`
+	// Whether to register there.
+	Register bool `json:"register"`
+	// What may be dialled through it: the beginnings of E.164 numbers, without plus. None: nothing.
+	Prefixes []string `json:"prefixes"`
+	// The networks that its calls come from, as addresses or CIDR. None: the addresses of its host.
+	Sources []string `json:"sources"`
+	// What to show as the caller.
+	CallerID trunk.CallerID `json:"callerId"`
+	// The number that is always shown, for FIXED.
+	FixedCaller *string `json:"fixedCaller,omitempty"`
+	// How many calls may go through it at once.
+	Concurrency int `json:"concurrency"`
+	// How many new calls may go through it in a minute.
+	PerMinute int `json:"perMinute"`
+	// Whether it is switched off.
+	Disabled bool `json:"disabled"`
+	// Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type CreateTrunkPayload struct {
+	// The new trunk.
+	Trunk *model.Trunk `json:"trunk,omitempty"`
+	// Whether this is the first result of an earlier request with the same idempotency key.
+	Replayed bool `json:"replayed"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which number.
 type DeleteNumberInput struct {
 	// The number's id.
@@ -134,6 +251,62 @@ type DeleteNumberInput struct {
 type DeleteNumberPayload struct {
 	// The number as it was.
 	Number *ent.Number `json:"number,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which recording.
+type DeleteRecordingInput struct {
+	// The recording's id.
+	ID string `json:"id"`
+}
+
+// What came of it.
+type DeleteRecordingPayload struct {
+	// The recording, without its sound.
+	Recording *model.Recording `json:"recording,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which SIP number.
+type DeleteSipNumberInput struct {
+	// The SIP number's id.
+	ID string `json:"id"`
+}
+
+// What came of it.
+type DeleteSipNumberPayload struct {
+	// The SIP number as it was.
+	SipNumber *model.SipNumber `json:"sipNumber,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which line.
+type DeleteTrunkInput struct {
+	// The trunk's id.
+	ID string `json:"id"`
+}
+
+// What came of it.
+type DeleteTrunkPayload struct {
+	// The trunk as it was.
+	Trunk *model.Trunk `json:"trunk,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which call.
+type HangUpInput struct {
+	// The call's id.
+	CallID string `json:"callId"`
+}
+
+// What came of it.
+type HangUpPayload struct {
+	// The call as it is now. That it has ended is told by its event.
+	Call *model.Call `json:"call,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -172,6 +345,62 @@ type MarkDeliveredPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Which masks. All that is given must hold.
+type MaskFilter struct {
+	// On these of the account's numbers. An empty list is as none given.
+	NumberIds []string `json:"numberIds,omitempty"`
+	// With this party, first or second.
+	Party *string `json:"party,omitempty"`
+	// Of one of these kinds. An empty list is as none given.
+	Kinds []mask.Kind `json:"kinds,omitempty"`
+	// Of this of the account's applications.
+	ApplicationID *string `json:"applicationId,omitempty"`
+	// Only live ones (`true`), or only those that have ended (`false`).
+	Live *bool `json:"live,omitempty"`
+}
+
+// Whom to mask, and how.
+type MaskNumbersInput struct {
+	// How many parties and numbers there are.
+	Kind mask.Kind `json:"kind"`
+	// A, the first party.
+	First string `json:"first"`
+	// B, the second party: needed for AXB and AXYB, and not allowed for AX and AXE.
+	Second *string `json:"second,omitempty"`
+	// The id of the account's number to use as X. Null: one that is free for these parties.
+	NumberID *string `json:"numberId,omitempty"`
+	// AXYB: the id of the account's number to use as Y. Null: one that is free for `second`.
+	SecondNumberID *string `json:"secondNumberId,omitempty"`
+	// The id of the account's application from whose pool a number is drawn. Null: from all numbers of the account.
+	ApplicationID *string `json:"applicationId,omitempty"`
+	// Draw only a number of this area code, such as `21`.
+	AreaCode *string `json:"areaCode,omitempty"`
+	// Who may call whom.
+	Direction mask.Direction `json:"direction"`
+	// AXE: what callers dial after X, 1 to 8 digits. Null: one is chosen.
+	Extension *string `json:"extension,omitempty"`
+	// When it ends by itself. Null, and no `ttl`: never.
+	ExpiresAt *clock.Micros `json:"expiresAt,omitempty"`
+	// How long it lives: the same as `expiresAt`, from now on. Give at most one of the two.
+	Ttl *time.Duration `json:"ttl,omitempty"`
+	// Whether to record its calls.
+	Record bool `json:"record"`
+	// Your own words, at most 1024 bytes: its calls and their events carry them.
+	UserData string `json:"userData"`
+	// Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type MaskNumbersPayload struct {
+	// The mask.
+	Mask *model.Mask `json:"mask,omitempty"`
+	// Whether this is the first result of an earlier request with the same idempotency key.
+	Replayed bool `json:"replayed"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which messages. All that is given must hold.
 type MessageFilter struct {
 	// Sent or received by one of these of the account's numbers. An empty list is as none given.
@@ -194,8 +423,58 @@ type MessageFilter struct {
 type Mutation struct {
 }
 
+// Whom to call, and shown as what.
+type PlaceCallInput struct {
+	// The id of the account's number that is shown. Null only with `message`: the account's first number that may be shown, or none.
+	From *string `json:"from,omitempty"`
+	// Whom to call: E.164, one of the account's telephones by its own number, or a number of the test world (+999000000001 to +999000000009).
+	To string `json:"to"`
+	// Click-to-call: whom to call first. Null: the telephones that `from` rings.
+	First *string `json:"first,omitempty"`
+	// What to speak to `to`, at most 2000 characters; null: nothing, two sides talk.
+	Message *string `json:"message,omitempty"`
+	// The language of `message` as a BCP 47 tag, such as `zh-CN`. Null: found from the text.
+	Language *string `json:"language,omitempty"`
+	// Whether to record it from the answer on.
+	Record bool `json:"record"`
+	// How long to let it ring, 15 to 180 seconds. Default: 60.
+	RingFor *time.Duration `json:"ringFor,omitempty"`
+	// How long the two may talk. Default, and most: the server's longest, 4 hours.
+	MaxDuration *time.Duration `json:"maxDuration,omitempty"`
+	// Your own words for the call, at most 1024 bytes; its events carry them.
+	UserData string `json:"userData"`
+	// Your own name for the call, at most 255 bytes. Another call of this name is not placed, ever: the first is answered, with `replayed: true`.
+	ClientKey *string `json:"clientKey,omitempty"`
+	// Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type PlaceCallPayload struct {
+	// The call, as it is now.
+	Call *model.Call `json:"call,omitempty"`
+	// Whether this is the first result of an earlier request with the same idempotency key, or the call that has this client key.
+	Replayed bool `json:"replayed"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // What can be read.
 type Query struct {
+}
+
+// Which recordings. All that is given must hold.
+type RecordingFilter struct {
+	// Of these calls. An empty list is as none given.
+	CallIds []string `json:"callIds,omitempty"`
+	// Of calls of these of the account's numbers. An empty list is as none given.
+	NumberIds []string `json:"numberIds,omitempty"`
+	// Of one of these statuses. An empty list is as none given.
+	Status []recording.Status `json:"status,omitempty"`
+	// Begun at or after this instant.
+	Since *clock.Micros `json:"since,omitempty"`
+	// Begun before this instant.
+	Until *clock.Micros `json:"until,omitempty"`
 }
 
 // How to make a new API key.
@@ -248,6 +527,52 @@ type RevokeApiTokenInput struct {
 type RevokeApiTokenPayload struct {
 	// The token that was ended.
 	ApiToken *model.ApiToken `json:"apiToken,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What would become of a call, and why.
+type RouteExplanation struct {
+	// What would be done.
+	Decision RouteDecision `json:"decision"`
+	// Why it would be refused; null where it would not.
+	Reason *call1.Why `json:"reason,omitempty"`
+	// Whom the caller would be put through to; null where nobody yet.
+	Callee *string `json:"callee,omitempty"`
+	// The number that the callee would see; null: none.
+	ShownAs *string `json:"shownAs,omitempty"`
+	// How the callee would be reached; all ring together.
+	Targets []*RouteTarget `json:"targets"`
+	// How long the callee would ring, in seconds; 0 where it would not.
+	RingFor int `json:"ringFor"`
+	// Whether the call would be recorded.
+	Record bool `json:"record"`
+	// What was looked at, in order, each as a sentence.
+	Steps []string `json:"steps"`
+}
+
+// A way to reach a callee.
+type RouteTarget struct {
+	// Which kind of way it is.
+	Kind RouteTargetKind `json:"kind"`
+	// The number that is called by it: the telephone's own, or E.164.
+	Number string `json:"number"`
+}
+
+// Which call, which keys.
+type SendDigitsInput struct {
+	// The call's id.
+	CallID string `json:"callId"`
+	// The keys: 0 to 9, *, # and A to D; a comma is half a second's pause.
+	Digits string `json:"digits"`
+	// Which side hears them.
+	Side CallSide `json:"side"`
+}
+
+// What came of it.
+type SendDigitsPayload struct {
+	// The call.
+	Call *model.Call `json:"call,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -332,8 +657,52 @@ type SolveCaptchaPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Which call.
+type StartRecordingInput struct {
+	// The call's id.
+	CallID string `json:"callId"`
+}
+
+// What came of it.
+type StartRecordingPayload struct {
+	// The recording that began.
+	Recording *model.Recording `json:"recording,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which call.
+type StopRecordingInput struct {
+	// The call's id.
+	CallID string `json:"callId"`
+}
+
+// What came of it.
+type StopRecordingPayload struct {
+	// The recording that ends.
+	Recording *model.Recording `json:"recording,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // What can be watched. What was missed since `after` comes first, in order, then what happens, as it happens.
 type Subscription struct {
+}
+
+// Which call, to whom.
+type TransferInput struct {
+	// The call's id.
+	CallID string `json:"callId"`
+	// Whom to put it through to: E.164, or one of the account's telephones by its own number.
+	To string `json:"to"`
+}
+
+// What came of it.
+type TransferPayload struct {
+	// The call as it is now; its `second` is the new side.
+	Call *model.Call `json:"call,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // Which number.
@@ -346,6 +715,20 @@ type UnblockNumberInput struct {
 type UnblockNumberPayload struct {
 	// The entry that was in the list.
 	BlockedNumber *ent.Block `json:"blockedNumber,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which mask.
+type UnmaskNumbersInput struct {
+	// The mask's id.
+	ID string `json:"id"`
+}
+
+// What came of it.
+type UnmaskNumbersPayload struct {
+	// The mask, ended.
+	Mask *model.Mask `json:"mask,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -366,6 +749,64 @@ type UpdateNumberPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What to change. What is null stays.
+type UpdateSipNumberInput struct {
+	// The SIP number's id.
+	ID string `json:"id"`
+	// What it rings for: takes the place of all that it rang for.
+	Rings []string `json:"rings,omitempty"`
+	// What to call it; at most 64 characters.
+	Alias *string `json:"alias,omitempty"`
+	// Whether its calls must be encrypted.
+	Secure *bool `json:"secure,omitempty"`
+}
+
+// What came of it.
+type UpdateSipNumberPayload struct {
+	// The SIP number as it is now.
+	SipNumber *model.SipNumber `json:"sipNumber,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change. What is null stays.
+type UpdateTrunkInput struct {
+	// The trunk's id.
+	ID string `json:"id"`
+	// The carrier's host, or host:port.
+	Address *string `json:"address,omitempty"`
+	// How it is reached.
+	Transport *trunk.Transport `json:"transport,omitempty"`
+	// The user name for digest authentication; empty: none.
+	Username *string `json:"username,omitempty"`
+	// The password for digest authentication.
+	Password *string `json:"password,omitempty"`
+	// Whether to register there.
+	Register *bool `json:"register,omitempty"`
+	// What may be dialled through it; takes the place of all that might be.
+	Prefixes []string `json:"prefixes,omitempty"`
+	// The networks that its calls come from; takes the place of all.
+	Sources []string `json:"sources,omitempty"`
+	// What to show as the caller.
+	CallerID *trunk.CallerID `json:"callerId,omitempty"`
+	// The number that is always shown, for FIXED.
+	FixedCaller *string `json:"fixedCaller,omitempty"`
+	// How many calls may go through it at once.
+	Concurrency *int `json:"concurrency,omitempty"`
+	// How many new calls may go through it in a minute.
+	PerMinute *int `json:"perMinute,omitempty"`
+	// Whether it is switched off.
+	Disabled *bool `json:"disabled,omitempty"`
+}
+
+// What came of it.
+type UpdateTrunkPayload struct {
+	// The trunk as it is now.
+	Trunk *model.Trunk `json:"trunk,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Something about the input that its sender can put right.
 type UserError struct {
 	// Which kind of failure.
@@ -374,6 +815,186 @@ type UserError struct {
 	Field *string `json:"field,omitempty"`
 	// What is wrong, for a person to read.
 	Message string `json:"message"`
+}
+
+// A side of a call.
+type CallSide string
+
+const (
+	// Who called; of a click-to-call the side that was called first.
+	CallSideFirst CallSide = "FIRST"
+	// Who was called; of a click-to-call the side that was called second.
+	CallSideSecond CallSide = "SECOND"
+)
+
+var AllCallSide = []CallSide{
+	CallSideFirst,
+	CallSideSecond,
+}
+
+func (e CallSide) IsValid() bool {
+	switch e {
+	case CallSideFirst, CallSideSecond:
+		return true
+	}
+	return false
+}
+
+func (e CallSide) String() string {
+	return string(e)
+}
+
+func (e *CallSide) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CallSide(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CallSide", str)
+	}
+	return nil
+}
+
+func (e CallSide) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CallSide) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CallSide) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What would be done with a call.
+type RouteDecision string
+
+const (
+	// The caller would be put through.
+	RouteDecisionPutThrough RouteDecision = "PUT_THROUGH"
+	// The caller would be asked to press keys: an extension, or a number.
+	RouteDecisionAsk RouteDecision = "ASK"
+	// The call would be refused.
+	RouteDecisionRefuse RouteDecision = "REFUSE"
+)
+
+var AllRouteDecision = []RouteDecision{
+	RouteDecisionPutThrough,
+	RouteDecisionAsk,
+	RouteDecisionRefuse,
+}
+
+func (e RouteDecision) IsValid() bool {
+	switch e {
+	case RouteDecisionPutThrough, RouteDecisionAsk, RouteDecisionRefuse:
+		return true
+	}
+	return false
+}
+
+func (e RouteDecision) String() string {
+	return string(e)
+}
+
+func (e *RouteDecision) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = RouteDecision(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid RouteDecision", str)
+	}
+	return nil
+}
+
+func (e RouteDecision) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *RouteDecision) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e RouteDecision) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The ways to reach a callee.
+type RouteTargetKind string
+
+const (
+	// A telephone, wherever it is registered.
+	RouteTargetKindPhone RouteTargetKind = "PHONE"
+	// A carrier.
+	RouteTargetKindTrunk RouteTargetKind = "TRUNK"
+	// A number of the test world.
+	RouteTargetKindWorld RouteTargetKind = "WORLD"
+)
+
+var AllRouteTargetKind = []RouteTargetKind{
+	RouteTargetKindPhone,
+	RouteTargetKindTrunk,
+	RouteTargetKindWorld,
+}
+
+func (e RouteTargetKind) IsValid() bool {
+	switch e {
+	case RouteTargetKindPhone, RouteTargetKindTrunk, RouteTargetKindWorld:
+		return true
+	}
+	return false
+}
+
+func (e RouteTargetKind) String() string {
+	return string(e)
+}
+
+func (e *RouteTargetKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = RouteTargetKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid RouteTargetKind", str)
+	}
+	return nil
+}
+
+func (e RouteTargetKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *RouteTargetKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e RouteTargetKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 // Kinds of failure that the input can put right.
@@ -408,6 +1029,8 @@ const (
 	UserErrorCodeIdempotencyKeyReused UserErrorCode = "IDEMPOTENCY_KEY_REUSED"
 	// The data has more bytes than the server takes.
 	UserErrorCodeTooLarge UserErrorCode = "TOO_LARGE"
+	// No number is free for these parties: each that could serve them serves one of them already, or rests.
+	UserErrorCodeNoNumberFree UserErrorCode = "NO_NUMBER_FREE"
 )
 
 var AllUserErrorCode = []UserErrorCode{
@@ -425,11 +1048,12 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeDisabled,
 	UserErrorCodeIdempotencyKeyReused,
 	UserErrorCodeTooLarge,
+	UserErrorCodeNoNumberFree,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeInvalid, UserErrorCodeUnauthenticated, UserErrorCodeForbidden, UserErrorCodeNotFound, UserErrorCodeConflict, UserErrorCodeEmailTaken, UserErrorCodeNumberLimit, UserErrorCodeWrongAnswer, UserErrorCodeCaptcha, UserErrorCodeWrongPIN, UserErrorCodeBlocked, UserErrorCodeDisabled, UserErrorCodeIdempotencyKeyReused, UserErrorCodeTooLarge:
+	case UserErrorCodeInvalid, UserErrorCodeUnauthenticated, UserErrorCodeForbidden, UserErrorCodeNotFound, UserErrorCodeConflict, UserErrorCodeEmailTaken, UserErrorCodeNumberLimit, UserErrorCodeWrongAnswer, UserErrorCodeCaptcha, UserErrorCodeWrongPIN, UserErrorCodeBlocked, UserErrorCodeDisabled, UserErrorCodeIdempotencyKeyReused, UserErrorCodeTooLarge, UserErrorCodeNoNumberFree:
 		return true
 	}
 	return false

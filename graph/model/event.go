@@ -39,3 +39,27 @@ func (e *AccountEvent) ApiToken() *ApiToken {
 	}
 	return &ApiToken{e.Token}
 }
+
+// CallEvent is a step of a call.
+type CallEvent struct {
+	*comms.Event
+	Call *Call
+}
+
+// RecordingEvent is something that happened to a recording.
+type RecordingEvent struct {
+	*comms.Event
+	Recording *Recording
+}
+
+// MaskEvent is something that happened to a mask.
+type MaskEvent struct {
+	*comms.Event
+	Mask *Mask
+}
+
+// PhoneEvent is something that happened to a telephone.
+type PhoneEvent struct {
+	*comms.Event
+	SipNumber *SipNumber
+}

@@ -27,6 +27,16 @@ type (
 	BlockedNumberEdge       = Edge[comms.Block]
 	ApiTokenConnection      = Connection[ApiToken]
 	ApiTokenEdge            = Edge[ApiToken]
+	CallConnection          = Connection[Call]
+	CallEdge                = Edge[Call]
+	RecordingConnection     = Connection[Recording]
+	RecordingEdge           = Edge[Recording]
+	MaskConnection          = Connection[Mask]
+	MaskEdge                = Edge[Mask]
+	SipNumberConnection     = Connection[SipNumber]
+	SipNumberEdge           = Edge[SipNumber]
+	TrunkConnection         = Connection[Trunk]
+	TrunkEdge               = Edge[Trunk]
 )
 
 // Edge is one item of a page with its cursor.

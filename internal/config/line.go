@@ -19,6 +19,7 @@ type Line struct {
 	Command string // one of Commands
 	File    string // what to provision
 	JSON    bool   // print JSON instead of a table
+	AnySIP  bool   // nobody chose the address for SIP: where it is taken another will do
 }
 
 // Commands are what can be asked for, with what they say of themselves.
@@ -54,6 +55,7 @@ func Parse(args []string, out io.Writer) (*Line, error) {
 	if err := l.command(flags.Args()); err != nil {
 		return nil, err
 	}
+	l.AnySIP = !flags.Changed("sip")
 	l.derive()
 	return l, nil
 }

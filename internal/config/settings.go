@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -32,9 +33,32 @@ type Settings struct {
 	Retention, TokenTTL, LinkTTL Period
 	MaxData                      Size
 
-	NoThrottle bool
-	Throttle   Throttle
-	GraphQL    GraphQL
+	SIP, SIPTLS            Listener
+	SIPPublic              string // the address that telephones and carriers reach; empty: the one that is listened on
+	SIPCert, SIPKey        string
+	SIPRealm               string
+	MediaPorts             Ports
+	DefaultCountry         string
+	RecordingRetention     Period
+	MaskRest               Period
+	RTPTimeout, SIPSession Period
+	Calls                  Calls
+
+	NoThrottle  bool
+	Throttle    Throttle
+	ThrottleSIP Rate
+	GraphQL     GraphQL
+}
+
+// Calls are bounds of what one account may call, and of a call.
+type Calls struct {
+	AtOnce    Count
+	PerMinute Count
+	Prefixes  Words // of outside numbers, without +; none: all
+	Ring      Period
+	Longest   Period
+	InAll     Count // calls of all accounts at once: more are told to come again
+	Load      Count // the same of those that are being set up
 }
 
 // Throttle are rates that no document names.
@@ -80,11 +104,32 @@ func (s *Settings) list() []setting {
 		{"link-ttl", "15m", "how `long` the link of a file is good", &s.LinkTTL},
 		{"max-data", "64MiB", "`size` of the largest file of a message", &s.MaxData},
 
+		{"sip", "127.0.0.1:5060", "`address` for telephones and carriers, UDP and TCP; off switches calls off", &s.SIP},
+		{"sip-tls", "", "`address` for telephones that ask for TLS; empty: the port after that of sip; or off", &s.SIPTLS},
+		{"sip-public", "", "IP `address` under which telephones reach this server; empty: the one that it listens on", &s.SIPPublic},
+		{"sip-cert", "", "`file` of the TLS certificate; empty: one is made and kept in the data folder", &s.SIPCert},
+		{"sip-key", "", "`file` of its private key", &s.SIPKey},
+		{"sip-realm", "switchboard", "`name` that telephones are asked for their password with", &s.SIPRealm},
+		{"media-ports", "20000-29999", "UDP `ports` for sound, FIRST-LAST; 0 takes any free ones", &s.MediaPorts},
+		{"default-country", "86", "country `code` of numbers that are dialled without one", &s.DefaultCountry},
+		{"recording-retention", "90d", "how `long` recordings are kept", &s.RecordingRetention},
+		{"mask-rest", "10m", "how `long` a freed number rests before it masks the same party again", &s.MaskRest},
+		{"rtp-timeout", "60s", "how `long` a call may be silent on the wire before it is ended", &s.RTPTimeout},
+		{"sip-session", "30m", "how `long` a call lasts without a sign of life from a side that can give one (RFC 4028)", &s.SIPSession},
+		{"calls-at-once", "30", "`number` of calls that one account may have at once", &s.Calls.AtOnce},
+		{"calls-per-minute", "60", "`number` of calls that one account may begin in a minute", &s.Calls.PerMinute},
+		{"calls-prefixes", "", "`beginnings` of outside numbers that may be called, without +: 86,852; empty: all", &s.Calls.Prefixes},
+		{"calls-ring", "60s", "how `long` a call rings", &s.Calls.Ring},
+		{"calls-longest", "4h", "how `long` a conversation may last", &s.Calls.Longest},
+		{"calls-in-all", "2000", "`number` of calls of all accounts at once; more are answered 503", &s.Calls.InAll},
+		{"calls-load", "400", "`number` of calls that are being set up at once; more are answered 503", &s.Calls.Load},
+
 		{"no-throttle", "false", "switches all throttles off: for load and conformance tests", &s.NoThrottle},
 		{"throttle-register", "30/10m", "`rate` of registrations from one address", &s.Throttle.Register},
 		{"throttle-login", "60/1m", "`rate` of logins from one address, and into one account", &s.Throttle.Login},
 		{"throttle-captcha", "120/1m", "`rate` of captchas from one address, questions and answers together", &s.Throttle.Captcha},
 		{"throttle-pin", "10/15m", "`rate` of wrong PINs for one number", &s.Throttle.PIN},
+		{"throttle-sip", "20/1m", "`rate` of wrong passwords of telephones from one address, and for one telephone", &s.ThrottleSIP},
 
 		{"graphql-introspection", "true", "whether clients may ask for the schema", &s.GraphQL.Introspection},
 		{"graphql-depth", "12", "`number` of fields within fields", &s.GraphQL.Depth},
@@ -98,7 +143,7 @@ func (s *Settings) list() []setting {
 }
 
 // sections of the settings file: throttle: {login: x} is the flag throttle-login.
-var sections = []string{"throttle", "graphql"}
+var sections = []string{"calls", "throttle", "graphql"}
 
 // check refuses what can be read but not be meant.
 func (s *Settings) check() error {
@@ -110,6 +155,17 @@ func (s *Settings) check() error {
 	}
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		return errors.New("log-format must be text or json")
+	}
+	if s.SIPPublic != "" {
+		if _, err := netip.ParseAddr(s.SIPPublic); err != nil {
+			return errors.New("sip-public must be an IP address")
+		}
+	}
+	if (s.SIPCert == "") != (s.SIPKey == "") {
+		return errors.New("sip-cert and sip-key go together")
+	}
+	if _, err := strconv.ParseUint(s.DefaultCountry, 10, 10); err != nil {
+		return errors.New("default-country must be a country code: 1 to 3 digits")
 	}
 	return nil
 }
@@ -173,4 +229,23 @@ func (n *Networks) UnmarshalText(b []byte) error {
 		*n = append(*n, p)
 	}
 	return nil
+}
+
+// SIPTLSAddress is where TLS is listened on; empty: nowhere.
+func (s *Settings) SIPTLSAddress() string {
+	if s.SIPTLS.Off || s.SIP.Off {
+		return ""
+	}
+	if s.SIPTLS.Address != "" {
+		return string(s.SIPTLS.Address)
+	}
+	host, port, err := net.SplitHostPort(string(s.SIP.Address))
+	n, err2 := strconv.Atoi(port)
+	if err != nil || err2 != nil {
+		return ""
+	}
+	if n > 0 {
+		n++
+	}
+	return net.JoinHostPort(host, strconv.Itoa(n))
 }

@@ -82,3 +82,52 @@ func (z *Size) UnmarshalText(b []byte) error {
 	*z = Size(n << shift)
 	return nil
 }
+
+// Listener is an address to listen on, or none.
+type Listener struct {
+	Address Address // empty: it follows from another
+	Off     bool
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *Listener) UnmarshalText(b []byte) error {
+	if string(b) == "off" {
+		*l = Listener{Off: true}
+		return nil
+	}
+	var a Address
+	if len(b) > 0 {
+		if err := a.UnmarshalText(b); err != nil {
+			return err
+		}
+	}
+	*l = Listener{Address: a}
+	return nil
+}
+
+// Ports is a range of ports; both zero: any.
+type Ports struct{ First, Last uint16 }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Ports) UnmarshalText(b []byte) error {
+	if string(b) == "0" {
+		*p = Ports{}
+		return nil
+	}
+	first, last, _ := strings.Cut(string(b), "-")
+	f, err := strconv.ParseUint(first, 10, 16)
+	l, err2 := strconv.ParseUint(last, 10, 16)
+	if err != nil || err2 != nil || f < 1024 || l < f+3 {
+		return fmt.Errorf("%q are no ports: write 20000-29999, or 0 for any", b)
+	}
+	*p = Ports{uint16(f), uint16(l)}
+	return nil
+}
+
+// String is how it is written.
+func (p Ports) String() string {
+	if p == (Ports{}) {
+		return "0"
+	}
+	return fmt.Sprintf("%d-%d", p.First, p.Last)
+}

@@ -68,7 +68,12 @@ func (s *s3) put(ctx context.Context, st *Staged) error {
 }
 
 func (s *s3) open(ctx context.Context, hash string) (io.ReadSeekCloser, error) {
-	o, err := s.client.GetObject(ctx, s.bucket, s.key(hash), minio.GetObjectOptions{})
+	return s.get(ctx, s.key(hash))
+}
+
+// get reads an object under its full key.
+func (s *s3) get(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	o, err := s.client.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -118,9 +118,9 @@ func openEngine(ctx context.Context, o Options) (engine, error) {
 // or panicked with, or a failed commit, comes back, and then nothing has changed and committed isn't called.
 //
 // fn must do no more than read and write through tx, with the context that it is given, and be done with tx when it returns:
-// on SQLite the other writers wait for it; on PostgreSQL it runs again when the server asks for that. It must not call Change, and
-// neither may committed, which on SQLite runs on the writer. A statement that failed fails the change, even if fn
-// goes on: PostgreSQL knows no other way, and SQLite does the same here.
+// on SQLite the other writers wait for it. It may run again: when PostgreSQL asks for that, or when a change that shared its transaction
+// failed (writer.go). It must not call Change, and neither may committed, for which on SQLite all writers wait. A statement that failed
+// fails the change, even if fn goes on: PostgreSQL knows no other way, and SQLite does the same here.
 //
 // When ctx ends before fn began, Change returns its error and fn never runs. From then on it is not interrupted.
 func (s *Store) Change(ctx context.Context, fn Func, committed func()) error {

@@ -3,10 +3,10 @@
 // Two databases stand behind one Store: SQLite in the data folder (the default) and PostgreSQL. What is acknowledged (Change
 // returned nil) is on disk. Reads never wait for changes.
 //
-// SQLite has one writer anyway, so one goroutine owns the writing connection (writer.go). It takes a change, runs it, runs
-// everything else that came to wait in the meantime, each in a savepoint of its own, and commits once: with FULL
-// synchronisation the disk's flush is most of the cost of a change, and so it is shared by all who wait for it. Nothing is
-// delayed for that: a lone change commits at once.
+// SQLite has one writer anyway, so changes take turns on the writing connection (writer.go). Whoever has the turn runs a change, runs
+// everything else that came to wait in the meantime, and commits once: with FULL synchronisation the disk's flush is most of the cost of a
+// change, and so it is shared by all who wait for it. Nothing is delayed for that: a lone change commits at once, on its caller's goroutine. A
+// change that fails takes nothing of the others with it.
 //
 // On PostgreSQL (postgres.go) each change is a transaction of its own on a pool of connections; the server shares its flushes.
 // Where one account's changes must follow each other, they call Lock first.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"entgo.io/ent/dialect"
@@ -19,6 +20,8 @@ type changeDriver struct {
 	// running is the change whose statements may pass. A client that was kept, or somebody else's context, would otherwise put its
 	// statements into a stranger's transaction.
 	running atomic.Pointer[jobContext]
+	// wrote says that the running change may have changed something.
+	wrote bool
 }
 
 var _ dialect.Driver = (*changeDriver)(nil)
@@ -48,6 +51,7 @@ func (d *changeDriver) ExecContext(ctx context.Context, query string, args ...an
 	if err != nil {
 		return nil, err
 	}
+	d.wrote = true
 	res, err := d.to.ExecContext(job, query, args...)
 	if err != nil {
 		job.fail(err)
@@ -61,8 +65,10 @@ func (d *changeDriver) QueryContext(ctx context.Context, query string, args ...a
 	if err != nil {
 		return nil, err
 	}
+	d.wrote = d.wrote || !strings.HasPrefix(query, "SELECT") // ent writes with queries too (RETURNING)
 	rows, err := d.to.QueryContext(job, query, args...)
 	if err != nil {
+		d.wrote = true // SQLite may have rolled back
 		job.fail(err)
 	}
 	return rows, err

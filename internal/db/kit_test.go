@@ -81,7 +81,8 @@ func hold(t *testing.T, s *db.Store) (letGo func() error) {
 	for i := range n {
 		inside.Add(1)
 		ended.Go(func() {
-			errs[i] = s.Change(t.Context(), func(context.Context, *ent.Client) error { inside.Done(); <-gate; return nil }, nil)
+			entered := sync.OnceFunc(inside.Done) // it may run again
+			errs[i] = s.Change(t.Context(), func(context.Context, *ent.Client) error { entered(); <-gate; return nil }, nil)
 		})
 	}
 	inside.Wait()

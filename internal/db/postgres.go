@@ -35,6 +35,10 @@ const (
 	// lockTimeout is how long a change waits for another's lock, as SQLite's busy_timeout.
 	lockTimeout = "10s"
 
+	// stalled is how long a change may leave its transaction alone before the server ends it: a process that was stopped in the middle
+	// keeps its locks no longer, and what it has written does not appear hours after.
+	stalled = "60s"
+
 	attempts = 6 // of a change that the server asks to run again
 
 	// migrationLock is the key of the advisory lock under which the schema changes: "switchbo" in ASCII.
@@ -71,7 +75,8 @@ func openPostgres(ctx context.Context, o Options) (engine, error) {
 	}
 	p := &postgres{log: o.Logger, most: int64(o.MaxQueue), slots: make(chan *slot, writeConnections)}
 	// A commit is on disk before it is acknowledged, also where the server's own default is another.
-	p.write = pool(config, writeConnections, map[string]string{"lock_timeout": lockTimeout, "synchronous_commit": "on"})
+	p.write = pool(config, writeConnections, map[string]string{"lock_timeout": lockTimeout, "idle_in_transaction_session_timeout": stalled,
+		"synchronous_commit": "on"})
 	if err := migratePostgres(ctx, p.write, o); err != nil {
 		return nil, errors.Join(err, p.write.Close())
 	}

@@ -50,7 +50,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 	}
 	s := &sqlite{}
 	// The writer comes first: it fills the file, which the readers don't.
-	if s.write, err = sql.Open("sqlite3", source(path, writerOptions)); err != nil {
+	if s.write, err = sql.Open(sqliteDriver, source(path, writerOptions)); err != nil {
 		return nil, fmt.Errorf("db: opening %s: %w", path, err)
 	}
 	s.write.SetMaxOpenConns(1)
@@ -66,7 +66,7 @@ func openSQLite(ctx context.Context, path string, o Options) (_ engine, err erro
 	if err := migrateSQLite(ctx, conn, path, o); err != nil {
 		return nil, errors.Join(err, conn.Close(), s.write.Close())
 	}
-	if s.read, err = sql.Open("sqlite3", source(path, readerOptions)); err != nil {
+	if s.read, err = sql.Open(sqliteDriver, source(path, readerOptions)); err != nil {
 		return nil, errors.Join(fmt.Errorf("db: opening %s to read: %w", path, err), conn.Close(), s.write.Close())
 	}
 	s.read.SetMaxOpenConns(readers)
@@ -123,7 +123,7 @@ func migrateSQLite(ctx context.Context, conn *sql.Conn, path string, o Options) 
 
 // backup copies the database as it is, while the caller keeps everybody from changing it.
 func backup(ctx context.Context, path, to string, log *slog.Logger) error {
-	from, err := sql.Open("sqlite3", source(path, "_busy_timeout=10000"))
+	from, err := sql.Open(sqliteDriver, source(path, "_busy_timeout=10000"))
 	if err != nil {
 		return fmt.Errorf("db: backing up: %w", err)
 	}

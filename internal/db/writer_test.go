@@ -71,6 +71,38 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
+// What a change does is done once more only where one behind it failed that had written something.
+func TestDoneAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		fails db.Func
+		runs  int
+	}{
+		"it only read": {func(ctx context.Context, tx *ent.Client) error {
+			_, err := tx.Setting.Query().Count(ctx)
+			return errors.Join(err, errors.New("refused"))
+		}, 1},
+		"it wrote": {func(ctx context.Context, tx *ent.Client) error {
+			return errors.Join(put("spoiled")(ctx, tx), errors.New("refused"))
+		}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := house.SQLite(t)
+			told, runs := 0, 0
+			first := func(ctx context.Context, tx *ent.Client) error { runs++; return put("a")(ctx, tx) }
+			errs := together(t, s, []db.Func{first, c.fails, c.fails, put("b")}, count(&told))
+			must(t, errors.Join(errs[0], errs[3]))
+			wantError(t, errs[1], "refused")
+			wantError(t, errs[2], "refused")
+			if got := names(t, s); !slices.Equal(got, []string{"a", "b"}) || told != 2 || runs != c.runs {
+				t.Errorf("rows %q, told %d times, ran %d times", got, told, runs)
+			}
+			if st := s.Stats(); st.Commits != 1 || st.Changes != 3 || st.Failed != 2 {
+				t.Errorf("stats %+v", st)
+			}
+		})
+	}
+}
+
 // The first change of a transaction has no savepoint.
 func TestFirstFails(t *testing.T) {
 	s := house.SQLite(t)
@@ -85,11 +117,15 @@ func TestFirstFails(t *testing.T) {
 	}
 }
 
-// Some errors make SQLite roll back everything, as this change does by itself. Whoever had a part in it is told.
+// Some errors make SQLite roll back everything, as this change does by itself. Those before it are done again, once; whoever lost his part then
+// is told.
 func TestLostTransaction(t *testing.T) {
 	s := house.SQLite(t)
 	told := 0
 	errs := together(t, s, []db.Func{
+		func(ctx context.Context, tx *ent.Client) error {
+			return errors.Join(put("spoiled")(ctx, tx), errors.New("refused"))
+		},
 		put("a"),
 		func(ctx context.Context, tx *ent.Client) error {
 			_, err := tx.ExecContext(ctx, "ROLLBACK")
@@ -97,9 +133,10 @@ func TestLostTransaction(t *testing.T) {
 		},
 		put("b"),
 	}, count(&told))
-	wantError(t, errs[0], "the transaction was lost")
-	wantError(t, errs[1], "no space")
-	must(t, errs[2])
+	wantError(t, errs[0], "refused")
+	wantError(t, errs[1], "the transaction was lost")
+	wantError(t, errs[2], "no space")
+	must(t, errs[3])
 	if got := names(t, s); !slices.Equal(got, []string{"b"}) || told != 1 {
 		t.Errorf("rows %q, told %d times", got, told)
 	}

@@ -20,6 +20,23 @@ type File struct {
 // The words of the file.
 type document struct {
 	Accounts []accountWords `yaml:"accounts"`
+	Trunks   []trunkWords   `yaml:"trunks"`
+}
+
+type trunkWords struct {
+	Name        string   `yaml:"name"`
+	Address     *string  `yaml:"address"`
+	Transport   *string  `yaml:"transport"`
+	Username    *string  `yaml:"username"`
+	Password    *string  `yaml:"password"`
+	Register    *bool    `yaml:"register"`
+	Prefixes    []string `yaml:"prefixes"`
+	Sources     []string `yaml:"sources"`
+	CallerID    *string  `yaml:"callerId"`
+	FixedCaller *string  `yaml:"fixedCaller"`
+	Concurrency *int     `yaml:"concurrency"`
+	PerMinute   *int     `yaml:"perMinute"`
+	Disabled    *bool    `yaml:"disabled"`
 }
 
 type accountWords struct {
@@ -74,14 +91,19 @@ func Read(content []byte) (*File, error) {
 			return nil, fmt.Errorf("reading YAML: %w", err)
 		}
 	}
-	if len(doc.Accounts) == 0 {
-		return nil, errors.New("the file names no accounts")
+	if len(doc.Accounts)+len(doc.Trunks) == 0 {
+		return nil, errors.New("the file names no accounts and no trunks")
 	}
 	return &File{Wish: doc.wish(), tree: tree}, nil
 }
 
 func (d document) wish() comms.Provision {
 	var out comms.Provision
+	for _, t := range d.Trunks {
+		out.Trunks = append(out.Trunks, comms.ProvisionTrunk{Name: t.Name, TrunkWish: comms.TrunkWish{Address: t.Address, Transport: t.Transport,
+			Username: t.Username, Password: t.Password, Register: t.Register, Prefixes: t.Prefixes, Sources: t.Sources, CallerID: t.CallerID,
+			FixedCaller: t.FixedCaller, Concurrency: t.Concurrency, PerMinute: t.PerMinute, Disabled: t.Disabled}})
+	}
 	for _, a := range d.Accounts {
 		p := comms.ProvisionAccount{Email: a.Email, Password: a.Password, Plan: a.Plan}
 		for _, w := range a.Applications {

@@ -14,7 +14,7 @@ type answer struct {
 	status int
 }
 
-// The documented numbers that this door uses. 10005, 10012, 10020, 10031 and 10032 belong to calls that it does not have.
+// The documented numbers that this door uses. 10005, 10012, 10020 and 10032 belong to calls that it does not have.
 var (
 	serverError    = answer{10001, "server error", http.StatusOK}
 	formatError    = answer{10002, "format error", http.StatusOK}
@@ -26,6 +26,7 @@ var (
 	callerNotInUse = answer{10010, "caller number not in use", http.StatusOK}
 	calleeNotInUse = answer{10011, "callee number not in use", http.StatusOK}
 	msgidError     = answer{10013, "msgid error", http.StatusOK}
+	noVoice        = answer{10031, "service not available", http.StatusOK}
 )
 
 // fault is what comms says of a failure, as far as this API tells failures apart. An empty part stands for any.
@@ -52,7 +53,9 @@ var answers = map[fault]answer{
 	{code: comms.Conflict}:               notAvailable, // no verb of this door answers it today
 	{code: comms.Limited}:                serverBusy,
 	{code: comms.Unavailable}:            serverBusy,
-	{code: comms.Internal}:               serverError,
+	// Documented for AI calls. The document has no request that places one: OpenCloud's call frame does, and says this number there.
+	{code: comms.Unavailable, reason: comms.ReasonNoVoice}: noVoice,
+	{code: comms.Internal}:                                 serverError,
 }
 
 // answerTo looks for the closest line.

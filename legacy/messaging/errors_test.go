@@ -55,6 +55,7 @@ func TestRefusals(t *testing.T) {
 		{&comms.Error{Code: comms.Forbidden, Field: "from", Reason: comms.ReasonDisabled, Text: "off"}, "10010 caller number not in use"},
 		{&comms.Error{Code: comms.Limited, Text: "secret"}, "10009 server busy, try again"},
 		{&comms.Error{Code: comms.Unavailable, Text: "secret"}, "10009 server busy, try again"},
+		{&comms.Error{Code: comms.Unavailable, Reason: comms.ReasonNoVoice, Text: "secret"}, "10031 service not available"},
 		{errors.New("secret"), "10001 server error"},
 		{fmt.Errorf("around: %w", formatFault("req is missing")), "10002 format error — req is missing"},
 	} {

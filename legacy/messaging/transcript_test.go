@@ -11,12 +11,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
+	"switchboard/comms"
+	"switchboard/comms/call"
 	"switchboard/ent"
-	"switchboard/internal/clock"
 )
 
 // TestTranscripts holds the server to testdata/*.txt byte for byte: lines that begin with > go out, lines that begin with < must come
@@ -59,11 +59,31 @@ func (w *world) telephones() {
 				return err
 			}
 		}
-		missed := (time.Now().UnixMilli() - 1735689600_000) << 20
-		return tx.Message.Create().SetID(missed).SetDataID(missed).SetKind("missed_call").SetCreatedAt(clock.Now()).
-			SetFromAccount(a.ID).SetFromNumberID(id("1")).SetFromNumber("+999000000001").SetFromName("Ann <Ltd>").
-			SetToAccount(a.ID).SetToNumberID(id("4")).SetToNumber("+999000000004").Exec(ctx)
+		return nil
 	})
+	w.missedCall("+886912345678", "+999000000004")
+}
+
+// missedCall is a call from outside to a number that has no telephone.
+func (w *world) missedCall(from, to string) {
+	w.Helper()
+	address := "sip.example.com"
+	_, err := w.svc.Provision(w.Context(), comms.Provision{Trunks: []comms.ProvisionTrunk{{Name: "carrier", TrunkWish: comms.TrunkWish{Address: &address}}}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	calls := call.New(w.svc, call.Options{})
+	lines, err := calls.Trunks(w.Context())
+	if err != nil || len(lines) != 1 {
+		w.Fatal(lines, err)
+	}
+	v, err := calls.RouteCall(w.Context(), call.RouteCall{Trunk: lines[0].ID, From: from, Dialled: to})
+	if err != nil || v.Refuse == nil {
+		w.Fatalf("%+v, %v", v, err)
+	}
+	if err := calls.CallEnded(w.Context(), v.Call, call.End{Why: v.Refuse.Why, By: call.ByUs}); err != nil {
+		w.Fatal(err)
+	}
 }
 
 // script is a transcript that is being played.

@@ -25,6 +25,10 @@ var statuses = map[comms.Code]int{
 // wrongAnswer is the one error text that the document gives.
 const wrongAnswer = "答案錯誤"
 
+// noVoice is what an AI call is answered with where nothing here speaks: the document of the messaging API has the number and the words
+// for it, and none of its requests places such a call.
+const noVoice = "10031 service not available (AI call)"
+
 // refusal is what this door itself refuses, before any verb is asked.
 type refusal struct {
 	status int
@@ -51,6 +55,9 @@ func failureOf(err error) failure {
 	f := failure{status: statuses[e.Code], text: e.Text, retryAfter: e.RetryAfter}
 	if e.Reason == comms.ReasonWrongAnswer {
 		f.text = wrongAnswer
+	}
+	if e.Reason == comms.ReasonNoVoice {
+		f.text = noVoice
 	}
 	if e.Code == comms.Internal {
 		f.internal = err

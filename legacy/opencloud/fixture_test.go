@@ -34,6 +34,8 @@ type world struct {
 	log   *safeLog
 
 	sockets *httpd.Sockets
+	engine  *engine
+	speaker speaker
 }
 
 // safeLog is a log that several goroutines write.
@@ -77,7 +79,7 @@ func newWorld(t *testing.T, store *db.Store, with settings) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with.Drain, with.Log = w.drain, log
+	with.Drain, with.Log, with.Calls = w.drain, log, w.callRules()
 	mux := http.NewServeMux()
 	Mount(mux, w.svc, with.Options)
 	around := httpd.Around{Log: log, TrustedProxies: with.proxies, Metrics: httpd.NewMetrics(), Sockets: w.sockets}

@@ -2,8 +2,10 @@ package opencloud
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 )
 
 // pongFrame answers a ping.
@@ -22,8 +24,8 @@ type errorFrame struct {
 type callFrame struct{ callID, to, message string }
 
 const (
-	maxCallID  = 255  // characters (chosen)
-	maxMessage = 4096 // bytes of what is to be spoken (chosen)
+	maxCallID  = 255  // bytes (chosen)
+	maxMessage = 2000 // characters of what is to be spoken (chosen)
 )
 
 // frameIn is one frame of the client, read and checked. Exactly one of its fields is set.
@@ -58,11 +60,11 @@ func parseCall(o *object) (*frameIn, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
-	if c.callID == "" || len([]rune(c.callID)) > maxCallID {
-		return nil, badInput("callId must have 1 to 255 characters")
+	if c.callID == "" || len(c.callID) > maxCallID {
+		return nil, badInput("callId must have 1 to 255 bytes")
 	}
-	if c.message == "" || len(c.message) > maxMessage {
-		return nil, badInput("message must have 1 to 4096 bytes")
+	if c.message == "" || utf8.RuneCountInString(c.message) > maxMessage {
+		return nil, badInput("message must have 1 to 2000 characters")
 	}
 	var err error
 	if c.to, err = comms.PhoneNumber("to", c.to); err != nil {
@@ -71,16 +73,53 @@ func parseCall(o *object) (*frameIn, error) {
 	return &frameIn{call: c}, nil
 }
 
-// reply is what a frame is answered with.
-func reply(text []byte) any {
+// ackFrame says that a call was taken on; the call_status frames tell the rest.
+type ackFrame struct {
+	Type   string `json:"type"`
+	CallID string `json:"callId"`
+	Status string `json:"status"`
+}
+
+// reply answers a frame; false: the socket has ended.
+func (l *live) reply(text []byte) bool {
 	f, err := parseFrame(text)
-	switch {
-	case err != nil:
-		return errorFrame{"error", failureOf(err).text}
-	case f.ping:
-		return pongFrame{"pong", time.Now().UnixMilli()}
-	default:
-		// This server places no calls: a call_ack would promise one.
-		return errorFrame{"error", "this server does not place calls"}
+	if err == nil && f.call != nil {
+		return l.place(f.call)
 	}
+	return l.say(answerTo(err))
+}
+
+// answerTo answers a ping, or a frame that can't be read.
+func answerTo(err error) any {
+	if err != nil {
+		return errorFrame{"error", failureOf(err).text}
+	}
+	return pongFrame{"pong", time.Now().UnixMilli()}
+}
+
+// refused is the answer to a frame that can't be done.
+func (l *live) refused(err error) errorFrame {
+	f := failureOf(err)
+	if f.internal != nil {
+		l.door.Log.ErrorContext(l.ctx, "opencloud: a frame", "error", f.internal)
+	}
+	return errorFrame{"error", f.text}
+}
+
+// place has the call go out. The same callId again is the same call, whatever else the frame says (contract): it is acknowledged again, and
+// how far that call has come is told again, for a client that lost its socket meanwhile.
+func (l *live) place(f *callFrame) bool {
+	l.holdStatus()
+	defer l.freeStatus()
+	placed, err := l.door.Calls.PlaceCall(l.ctx, call.PlaceCall{To: f.to, Message: f.message, ClientKey: f.callID})
+	if err != nil {
+		return l.say(l.refused(err))
+	}
+	if !l.say(ackFrame{"call_ack", f.callID, "queued"}) {
+		return false
+	}
+	if status, at := statusOf(placed.Call); placed.Replayed && status != "" {
+		l.repeat(statusFrame{"call_status", f.callID, status, at.Milli()})
+	}
+	return true
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"switchboard/comms"
+	"switchboard/comms/call"
 )
 
 type historyBody struct {
@@ -33,7 +33,7 @@ func (d *door) history(r *http.Request, _ *object) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, total, err := d.svc.CallHistory(r.Context(), want)
+	calls, total, err := d.Calls.CallHistory(r.Context(), want)
 	if err != nil {
 		return nil, err
 	}
@@ -46,12 +46,12 @@ func (d *door) history(r *http.Request, _ *object) (any, error) {
 }
 
 // historyOf reads the query, with the document's defaults for what it does not name.
-func historyOf(query string) (comms.History, error) {
+func historyOf(query string) (call.History, error) {
 	q, err := url.ParseQuery(query)
 	if err != nil {
-		return comms.History{}, badInput("the query can't be read")
+		return call.History{}, badInput("the query can't be read")
 	}
-	h := comms.History{Status: "all", Limit: 50}
+	h := call.History{Status: "all", Limit: 50}
 	if q.Has("status") {
 		if h.Status = q.Get("status"); h.Status == "" {
 			return h, badInput("status must be answered, missed, blocked or all")

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"switchboard/ent"
 	"switchboard/ent/call"
 	"switchboard/internal/house"
@@ -21,8 +23,8 @@ func TestHistory(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for i, status := range []call.Status{call.StatusAnswered, call.StatusCancelled, call.StatusBlocked} {
-				err := tx.Call.Create().SetAccountID(owner.AccountID).SetNumberID(n.ID).SetPeer("+886912345678").SetStatus(status).SetDuration(45).
+			for i, outcome := range []call.Outcome{call.OutcomeAnswered, call.OutcomeCancelled, call.OutcomeBlocked} {
+				err := tx.Call.Create().SetAccountID(owner.AccountID).SetNumberID(n.ID).SetPeer("+886912345678").SetConversationID(uuid.New()).SetStatus(call.StatusEnded).SetOutcome(outcome).SetDuration(45).
 					SetDirection(call.DirectionIncoming).SetCreatedAt(owner.CreatedAt.Add(time.Duration(i) * time.Second)).Exec(ctx)
 				if err != nil {
 					return err

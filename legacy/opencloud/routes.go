@@ -12,10 +12,12 @@ import (
 	"github.com/google/uuid"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 )
 
 // Options are what the door is built from.
 type Options struct {
+	Calls      *call.Service   // the rules of calls
 	PublicURL  string          // the scheme under which clients reach its host; see address
 	MaxSockets int             // live sockets of one account; 0: 100 (chosen)
 	Drain      <-chan struct{} // closed when the program stops; nil: never

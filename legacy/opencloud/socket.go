@@ -46,6 +46,11 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, no)
 		return
 	}
+	if err := s.watchCalls(); err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	defer s.unwatchCalls()
 	// Before the handshake is answered: whoever has his socket finds its session on the dashboard.
 	if s.session, err = d.svc.OpenSession(s.ctx, "opencloud"); err != nil {
 		d.fail(w, r, err)
@@ -103,7 +108,8 @@ func (d *door) admit(r *http.Request) (*live, error) {
 	d.sockets[actor.AccountID]++
 	// The request's context ends with the handler; what is to be written down after that needs one of its own.
 	return &live{door: d, ctx: context.WithoutCancel(ctx), shown: p, account: actor.AccountID, expires: actor.ExpiresAt,
-		out: make(chan outgoing, queued), done: make(chan struct{}), written: make(chan struct{})}, nil
+		out: make(chan outgoing, queued), done: make(chan struct{}), written: make(chan struct{}),
+		news: make(chan struct{}, 1)}, nil
 }
 
 // live is one open socket: one goroutine reads and answers, one writes.
@@ -119,6 +125,10 @@ type live struct {
 	done    chan struct{} // closed when the reader has ended
 	written chan struct{} // closed when the writer has
 	ended   sync.Once     // the session
+
+	news   chan struct{} // holds one: there are statuses to tell
+	calls  *comms.Watcher
+	status callNews
 }
 
 // outgoing is a text, or with a code the frame that closes the socket: it goes out behind what was said before.
@@ -245,7 +255,7 @@ func (l *live) read() bool {
 		l.push(outgoing{code: websocket.CloseInvalidFramePayloadData, reason: "the text is not UTF-8"})
 		return false
 	default:
-		return l.say(reply(text))
+		return l.reply(text)
 	}
 }
 
@@ -297,6 +307,8 @@ func (l *live) write() {
 			return
 		case o := <-l.out:
 			ok = l.put(o)
+		case <-l.news:
+			ok = l.tell()
 		case <-ping.C:
 			ok = l.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeLimit)) == nil
 		case <-expired:

@@ -56,6 +56,12 @@ func (s *script) play(text string) {
 		switch line := lines[s.line]; {
 		case line == "" || line[0] == '#':
 			s.line++
+		case strings.HasPrefix(line, "@ "):
+			s.engine.reports(s.T, strings.TrimPrefix(line, "@ "))
+			s.line++
+			for _, frame := range take("<< ") {
+				s.frame(frame)
+			}
 		case strings.HasPrefix(line, "> "):
 			s.request(take("> "), take("< "))
 		case strings.HasPrefix(line, ">> "):

@@ -61,9 +61,11 @@ CREATE TABLE `devices` (`id` uuid NOT NULL, `token_hash` blob NOT NULL, `token_s
 -- Create index "devices_token_hash_key" to table: "devices"
 CREATE UNIQUE INDEX `devices_token_hash_key` ON `devices` (`token_hash`);
 -- Create "events" table
-CREATE TABLE `events` (`id` integer NOT NULL, `account_id` uuid NOT NULL, `kind` text NOT NULL, `number_id` uuid NULL, `message_id` integer NULL, `fact` blob NULL, `created_at` integer NOT NULL, PRIMARY KEY (`id`));
+CREATE TABLE `events` (`id` integer NOT NULL, `account_id` uuid NOT NULL, `kind` text NOT NULL, `number_id` uuid NULL, `message_id` integer NULL, `call_id` uuid NULL, `fact` blob NULL, `created_at` integer NOT NULL, PRIMARY KEY (`id`));
 -- Create index "event_account_id_id" to table: "events"
 CREATE INDEX `event_account_id_id` ON `events` (`account_id`, `id`);
+-- Create index "event_call_id_id" to table: "events"
+CREATE INDEX `event_call_id_id` ON `events` (`call_id`, `id`) WHERE call_id IS NOT NULL;
 -- Create "idempotency_keys" table
 CREATE TABLE `idempotency_keys` (`id` integer NOT NULL, `scope` text NOT NULL, `key` text NOT NULL, `verb` text NOT NULL, `digest` blob NOT NULL, `result` blob NOT NULL, `created_at` integer NOT NULL, PRIMARY KEY (`id`));
 -- Create index "idempotencykey_scope_key" to table: "idempotency_keys"
@@ -80,6 +82,8 @@ CREATE INDEX `mask_number_id_created_at` ON `masks` (`number_id`, `created_at`);
 CREATE INDEX `mask_second_number_id` ON `masks` (`second_number_id`);
 -- Create index "mask_expires_at" to table: "masks"
 CREATE INDEX `mask_expires_at` ON `masks` (`expires_at`) WHERE ended_at IS NULL;
+-- Create index "mask_ended_at" to table: "masks"
+CREATE INDEX `mask_ended_at` ON `masks` (`ended_at`);
 -- Create "mask_parties" table
 CREATE TABLE `mask_parties` (`id` integer NOT NULL, `party` text NOT NULL, `extension` text NULL, `freed_at` integer NULL, `mask_id` uuid NOT NULL, `number_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `mask_parties_masks_parties` FOREIGN KEY (`mask_id`) REFERENCES `masks` (`id`) ON DELETE CASCADE, CONSTRAINT `mask_parties_numbers_mask_parties` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
 -- Create index "mask_party_taken" to table: "mask_parties"
@@ -98,10 +102,8 @@ CREATE TABLE `messages` (`id` integer NOT NULL, `from_account` uuid NOT NULL, `f
 CREATE INDEX `message_to_account_id` ON `messages` (`to_account`, `id`);
 -- Create index "message_from_account_id" to table: "messages"
 CREATE INDEX `message_from_account_id` ON `messages` (`from_account`, `id`);
--- Create index "message_unread" to table: "messages"
-CREATE INDEX `message_unread` ON `messages` (`to_number_id`, `id`) WHERE delivered_at IS NULL;
 -- Create "numbers" table
-CREATE TABLE `numbers` (`id` uuid NOT NULL, `number` text NOT NULL, `alias` text NOT NULL DEFAULT (''), `pin_hash` text NULL, `ability` text NOT NULL DEFAULT ('both'), `source` text NOT NULL DEFAULT ('virtual'), `concurrency` integer NOT NULL DEFAULT (1), `line` text NOT NULL DEFAULT (''), `area_code` text NOT NULL DEFAULT (''), `disabled` bool NOT NULL DEFAULT (false), `created_at` integer NOT NULL, `account_id` uuid NOT NULL, `device_id` uuid NULL, PRIMARY KEY (`id`), CONSTRAINT `numbers_accounts_numbers` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION, CONSTRAINT `numbers_devices_numbers` FOREIGN KEY (`device_id`) REFERENCES `devices` (`id`) ON DELETE SET NULL);
+CREATE TABLE `numbers` (`id` uuid NOT NULL, `number` text NOT NULL, `alias` text NOT NULL DEFAULT (''), `pin_hash` text NULL, `ability` text NOT NULL DEFAULT ('both'), `source` text NOT NULL DEFAULT ('virtual'), `concurrency` integer NOT NULL DEFAULT (1), `line` text NOT NULL DEFAULT (''), `area_code` text NOT NULL DEFAULT (''), `disabled` bool NOT NULL DEFAULT (false), `read_to` integer NOT NULL DEFAULT (0), `created_at` integer NOT NULL, `account_id` uuid NOT NULL, `device_id` uuid NULL, PRIMARY KEY (`id`), CONSTRAINT `numbers_accounts_numbers` FOREIGN KEY (`account_id`) REFERENCES `accounts` (`id`) ON DELETE NO ACTION, CONSTRAINT `numbers_devices_numbers` FOREIGN KEY (`device_id`) REFERENCES `devices` (`id`) ON DELETE SET NULL);
 -- Create index "numbers_number_key" to table: "numbers"
 CREATE UNIQUE INDEX `numbers_number_key` ON `numbers` (`number`);
 -- Create index "number_account_id_created_at_id" to table: "numbers"

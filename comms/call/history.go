@@ -1,10 +1,13 @@
-package comms
+package call
 
 import (
 	"context"
 	"fmt"
 	"slices"
 
+	"entgo.io/ent/dialect/sql"
+
+	"switchboard/comms"
 	"switchboard/ent/call"
 )
 
@@ -17,7 +20,7 @@ type History struct {
 // CallRow is a call with the number that it was for. Outcome is answered, missed or blocked: a caller who found the line busy, gave up or
 // could not be put through was missed too.
 type CallRow struct {
-	Call                   *Call
+	Call                   *comms.Call
 	Number, Alias, Outcome string
 }
 
@@ -25,7 +28,7 @@ var notTaken = []call.Outcome{call.OutcomeMissed, call.OutcomeBusy, call.Outcome
 
 // CallHistory lists the calls that the caller's numbers received and that have ended, newest first, and tells how many there are in all.
 func (s *Service) CallHistory(ctx context.Context, h History) (rows []*CallRow, total int, err error) {
-	a, err := demand(ctx, ReadRecords)
+	a, err := comms.Demand(ctx, comms.ReadRecords)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -35,7 +38,7 @@ func (s *Service) CallHistory(ctx context.Context, h History) (rows []*CallRow, 
 	if h.Offset < 0 {
 		return nil, 0, invalid("offset", "offset must not be negative")
 	}
-	q := s.store.Read().Call.Query().Where(call.AccountID(a.AccountID), call.DirectionEQ(call.DirectionIncoming))
+	q := s.in.Read().Call.Query().Where(call.AccountID(a.AccountID), call.DirectionEQ(call.DirectionIncoming))
 	switch h.Status {
 	case "", "all":
 		q.Where(call.StatusEQ(call.StatusEnded))
@@ -49,21 +52,23 @@ func (s *Service) CallHistory(ctx context.Context, h History) (rows []*CallRow, 
 	if total, err = q.Clone().Count(ctx); err != nil {
 		return nil, 0, fmt.Errorf("count calls: %w", err)
 	}
-	calls, err := q.WithVirtual().Order(call.ByCreatedAt(desc), call.ByID(desc)).Limit(h.Limit).Offset(h.Offset).All(ctx)
+	newest := sql.OrderDesc()
+	calls, err := q.WithVirtual().Order(call.ByCreatedAt(newest), call.ByID(newest)).Limit(h.Limit).Offset(h.Offset).All(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read calls: %w", err)
 	}
 	for _, c := range calls {
 		if n := c.Edges.Virtual; n != nil { // nil: deleted between the two statements, and its calls with it
-			rows = append(rows, &CallRow{Call: c, Number: n.Number, Alias: n.Alias, Outcome: outcome(*c.Outcome)})
+			rows = append(rows, &CallRow{Call: c, Number: n.Number, Alias: n.Alias, Outcome: shortOutcome(*c.Outcome)})
 		}
 	}
 	return rows, total, nil
 }
 
-func outcome(s call.Outcome) string {
-	if slices.Contains(notTaken, s) {
-		return "missed"
+// shortOutcome is one of the three that the history tells apart.
+func shortOutcome(o call.Outcome) string {
+	if slices.Contains(notTaken, o) {
+		return string(call.OutcomeMissed)
 	}
-	return string(s)
+	return string(o)
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+)
+
+// What a throwaway prototype of the same thing needed on two shared cores, its load included (issue 3).
+const (
+	prototypeSetup  = 500 * time.Microsecond
+	prototypeCall   = .16 // percent of a core
+	prototypeMemory = .22 // MiB
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := measure(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "calls:", err)
+		os.Exit(1)
+	}
+}
+
+func measure(ctx context.Context, args []string, out io.Writer) (err error) {
+	flags := flag.NewFlagSet("calls", flag.ContinueOnError)
+	long := flags.Duration("d", 5*time.Second, "how long each rate is offered")
+	talking := flags.Int("calls", 300, "recorded calls at once")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "switchboard-calls")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := rates(ctx, dir, *long, out); err != nil {
+		return err
+	}
+	return talks(ctx, dir, *talking, *long, out)
+}
+
+// rates offers more and more calls, until some fail, and then three times what was sustained.
+func rates(ctx context.Context, dir string, long time.Duration, out io.Writer) (err error) {
+	const telephones = 1500
+	s, err := startServer(ctx, dir, telephones, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	pairs, err := open(s.sip, telephones, false)
+	if err != nil {
+		return err
+	}
+	defer shut(pairs)
+	fmt.Fprintf(out, "call set-ups, each from INVITE to BYE through a masked number (%s of talk)\n", talk)
+	fmt.Fprintln(out, "offered/s   done/s  failed  of them 503     p50     p95   CPU a call   to the prototype's 0.5 ms")
+	var best setups
+	for _, rate := range []float64{50, 100, 200, 300, 400, 600, 800} {
+		r, err := offer(s, pairs, rate, long)
+		if err != nil {
+			return err
+		}
+		row(out, r)
+		if r.failed > 0 || r.p95 > time.Second {
+			break
+		}
+		best = r
+	}
+	if best.done == 0 {
+		return errors.New("no rate was sustained")
+	}
+	r, err := offer(s, pairs, 3*best.offered, 2*long)
+	if err != nil {
+		return err
+	}
+	row(out, r)
+	fmt.Fprintf(out, "goodput at three times what was sustained, to that: %.2f\n\n", r.goodput()/best.goodput())
+	return nil
+}
+
+func row(out io.Writer, r setups) {
+	fmt.Fprintf(out, "%9.0f %8.0f %7d %12d %7s %7s %12s %10.2f\n", r.offered, r.goodput(), r.failed, r.refused, r.p50.Round(100*time.Microsecond),
+		r.p95.Round(100*time.Microsecond), r.cpu.Round(time.Microsecond), float64(r.cpu)/float64(prototypeSetup))
+}
+
+// talks carries conversations, recorded and not.
+func talks(ctx context.Context, dir string, calls int, long time.Duration, out io.Writer) error {
+	fmt.Fprintln(out, "conversations at once, G.711 both ways")
+	fmt.Fprintln(out, "  calls  recorded   packets  lost   core a call   to 0.16 %   MiB a call   to 0.22")
+	for _, record := range []bool{false, true} {
+		if err := talking(ctx, dir, calls, record, long, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func talking(ctx context.Context, dir string, calls int, record bool, long time.Duration, out io.Writer) (err error) {
+	s, err := startServer(ctx, dir, calls, record)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	pairs, err := open(s.sip, calls, true)
+	if err != nil {
+		return err
+	}
+	defer shut(pairs)
+	c, err := carry(s, pairs, 2*long)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%7d %9t %9d %5d %10.3f %% %10.2f %12.2f %9.2f\n", c.calls, record, c.sent, c.lost, c.perCall, c.perCall/prototypeCall,
+		c.memory, c.memory/prototypeMemory)
+	return nil
+}

@@ -1,0 +1,92 @@
+// Package providers is the list of the ways out: SIP and its test world, the voice. Each has a folder of its own; what they ask of the
+// rules and what the rules ask of them are small interfaces in comms/call. Here they are opened and closed together.
+package providers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+
+	"switchboard/comms/call"
+	"switchboard/providers/sip"
+	"switchboard/providers/sip/world"
+	"switchboard/providers/voice"
+)
+
+// Options say what is opened.
+type Options struct {
+	SIP   sip.Options // without World and Voice, which are made here
+	Any   bool        // where SIP's address is taken, another will do
+	Off   bool        // no SIP at all
+	Calls *call.Service
+	Voice *voice.Speaker
+	Log   *slog.Logger
+}
+
+// Providers are the ways out.
+type Providers struct {
+	SIP   *sip.Server // nil: switched off
+	world *world.World
+	taken string // the address that was taken, where another was found instead
+}
+
+// Open opens the sockets; Serve must be called, it closes them.
+func Open(o Options) (*Providers, error) {
+	p := &Providers{}
+	if o.Off {
+		return p, nil
+	}
+	var err error
+	if p.world, err = world.New(world.Options{Voice: o.Voice, Log: o.Log}); err != nil {
+		return nil, err
+	}
+	o.SIP.World, o.SIP.Voice, o.SIP.Log = p.world.Addr(), o.Voice, o.Log
+	p.SIP, err = sip.New(o.Calls, o.SIP)
+	if errors.Is(err, syscall.EADDRINUSE) && o.Any {
+		p.taken = o.SIP.Listen
+		o.SIP.Listen, o.SIP.TLS = anyPort, anyPort
+		p.SIP, err = sip.New(o.Calls, o.SIP)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listening for telephones: %w", err), p.endWorld())
+	}
+	o.Calls.Attach(p.SIP)
+	return p, nil
+}
+
+const anyPort = "127.0.0.1:0"
+
+// endWorld closes a world that is not going to be served.
+func (p *Providers) endWorld() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return p.world.Serve(ctx)
+}
+
+// Serve carries calls until ctx ends, and then lets those that live end, as long as the SIP room's time to drain.
+func (p *Providers) Serve(ctx context.Context) error {
+	if p.SIP == nil {
+		<-ctx.Done()
+		return nil
+	}
+	worldly, end := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- p.world.Serve(worldly) }()
+	err := p.SIP.Serve(ctx)
+	end() // after the calls to it have ended
+	return errors.Join(err, <-ended)
+}
+
+// Welcome is a line for who started the program.
+func (p *Providers) Welcome() string {
+	switch {
+	case p.SIP == nil:
+		return "  Calls       off\n"
+	case p.taken != "":
+		return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS); %s is taken\n", p.SIP.Addr(), p.SIP.TLSAddr(), p.taken)
+	}
+	return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS)\n", p.SIP.Addr(), p.SIP.TLSAddr())
+}
+

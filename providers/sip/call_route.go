@@ -1,0 +1,112 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"switchboard/comms"
+	"switchboard/comms/call"
+)
+
+// routeIn is how long the rules may think about a call. Whoever rings hears nothing meanwhile.
+const routeIn = 10 * time.Second
+
+// begin asks the rules what to do with a call that came in.
+func (c *liveCall) begin(who caller) {
+	c.watchMedia()
+	in := call.RouteCall{From: who.from, Dialled: dialledIn(c.first.in)}
+	if who.phone != nil {
+		in.Phone = who.phone.ID
+		c.first.secure = who.phone.Secure
+	}
+	if who.trunk != nil {
+		in.Trunk = who.trunk.ID
+	}
+	c.consult(func(ctx context.Context) (*call.Verdict, error) { return c.s.rules.RouteCall(ctx, in) }, c.routed)
+}
+
+// consult asks the rules beside the call: it hears of a CANCEL or BYE meanwhile.
+func (c *liveCall) consult(ask func(context.Context) (*call.Verdict, error), then func(*call.Verdict, error)) {
+	var v *call.Verdict
+	err := errUndecided
+	c.aside(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, routeIn)
+		defer cancel()
+		v, err = ask(ctx)
+	}, func() { then(v, err) })
+}
+
+var errUndecided = errors.New("the rules said nothing")
+
+// dialledIn is what was dialled: the user part of the Request-URI, unescaped (RFC 3261 section 19.1.2).
+func dialledIn(req *sip.Request) string {
+	user := req.Recipient.User
+	if plain, err := url.PathUnescape(user); err == nil {
+		return plain
+	}
+	return user
+}
+
+// routed does what the rules said.
+func (c *liveCall) routed(v *call.Verdict, err error) {
+	if v != nil {
+		c.verdict = v
+		c.named(v.Call)
+	}
+	if c.stage == stageEnded { // the caller gave up before the rules had named the call: now they can be told
+		c.tellEnd()
+		return
+	}
+	if err != nil {
+		c.s.log.Warn("a call could not be routed", "err", err)
+		c.end(call.End{Why: undecided(err), By: call.ByUs})
+		return
+	}
+	if v.Refuse != nil {
+		c.end(call.End{Why: v.Refuse.Why, By: call.ByUs, Status: meant(v.Refuse.Why).status})
+		return
+	}
+	if err := c.first.agree(c.first.secure); err != nil {
+		c.s.log.Info("a caller's media could not be agreed", "call", c.id, "err", err)
+		c.end(call.End{Why: mediaFailure(err), By: call.ByUs, Status: meant(mediaFailure(err)).status})
+		return
+	}
+	c.proceed(v)
+}
+
+// proceed does what a verdict says comes next for a caller who is there.
+func (c *liveCall) proceed(v *call.Verdict) {
+	switch {
+	case v.Ask != nil:
+		c.startAsking(v.Ask)
+	case v.Second != nil:
+		c.dialSecond(v.Second)
+	default:
+		c.s.log.Error("a verdict names nobody", "call", c.id)
+		c.end(call.End{Why: call.WhyFailed, By: call.ByUs})
+	}
+}
+
+// undecided is what a caller is told when the rules failed.
+func undecided(err error) call.Why {
+	var e *comms.Error
+	if !errors.As(err, &e) {
+		return call.WhyFailed
+	}
+	switch e.Code {
+	case comms.Limited:
+		return call.WhyTooMany
+	case comms.Unavailable:
+		return call.WhyOverload
+	case comms.NotFound:
+		return call.WhyNoSuch
+	case comms.Forbidden, comms.Unauthenticated:
+		return call.WhyNotAllowed
+	default:
+		return call.WhyFailed
+	}
+}

@@ -1,0 +1,114 @@
+package sip
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// load tells when there is enough to do. What counts is the work in hand: new calls that were taken and not decided yet. Past some number
+// of them each takes longer than the caller waits before asking again (500 ms, RFC 3261 section 17.1.1.2), and the repeated questions
+// then cost what the answers should (RFC 5390 section 4). So above the limit new calls are told to come again, which costs next to
+// nothing, while what belongs to calls that were taken always passes.
+//
+// The limit moves, because how much a machine can do is not known and changes: it falls while decisions are slow or the processors are
+// behind, and rises again slowly.
+type load struct {
+	most int
+
+	mu     sync.Mutex
+	inHand int
+	limit  float64
+	slow   time.Duration // the slowest decision since the last look
+	lag    time.Duration // by which timers fired late, lately
+	begun  uint64
+}
+
+const (
+	leastLoad = 16                     // is always taken
+	tooSlow   = 300 * time.Millisecond // for a decision
+	tooLate   = 50 * time.Millisecond  // for a timer
+	lookEvery = 100 * time.Millisecond
+	tick      = 10 * time.Millisecond
+	easier    = 0.8 // what is left to callers who have not proved who they are: whoever was asked for a password goes first
+)
+
+func newLoad(most int) *load {
+	most = max(most, leastLoad)
+	return &load{most: most, limit: float64(most)}
+}
+
+// begin counts a new call until it is decided.
+func (l *load) begin() (decided func()) {
+	start := time.Now()
+	l.mu.Lock()
+	l.inHand++
+	l.begun++
+	l.mu.Unlock()
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			took := time.Since(start)
+			l.mu.Lock()
+			l.inHand--
+			l.slow = max(l.slow, took)
+			l.mu.Unlock()
+		})
+	}
+}
+
+// full tells whether a new call is one too many.
+func (l *load) full(proof bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit := l.limit
+	if !proof {
+		limit *= easier
+	}
+	return float64(l.inHand) >= limit
+}
+
+// watch moves the limit until ctx ends.
+func (l *load) watch(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	looked, due := time.Now(), time.Now().Add(tick)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := time.Now()
+		l.late(now.Sub(due))
+		if due = now.Add(tick); now.Sub(looked) >= lookEvery {
+			looked = now
+			l.adjust()
+		}
+	}
+}
+
+// late keeps the worst of the last moments.
+func (l *load) late(by time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lag = max(by, l.lag*9/10)
+}
+
+func (l *load) adjust() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.slow > tooSlow || l.lag > tooLate {
+		l.limit = max(leastLoad, min(l.limit, float64(l.inHand+leastLoad))*0.8)
+	} else {
+		l.limit = min(float64(l.most), l.limit*1.03+1)
+	}
+	l.slow = 0
+}
+
+// now is how many calls are being decided, and how many may be.
+func (l *load) now() (inHand, limit int, lag time.Duration, begun uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inHand, int(l.limit), l.lag, l.begun
+}

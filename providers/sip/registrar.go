@@ -1,0 +1,204 @@
+package sip
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+	"github.com/google/uuid"
+
+	"switchboard/comms"
+	"switchboard/comms/call"
+	"switchboard/internal/clock"
+)
+
+// binding is one contact of a telephone: where it is reached is where its REGISTER came from, which serves those behind NAT as well.
+type binding struct {
+	uri     sip.Uri
+	text    string // of the URI
+	at      string
+	by      string // transport, lower case
+	agent   string
+	callID  string
+	cseq    uint32
+	q       float64
+	secure  bool
+	expires time.Time
+}
+
+func (b *binding) address() address {
+	return address{transport: b.by, at: b.at, uri: *b.uri.Clone(), secure: b.secure}
+}
+
+// registrar is the location service (RFC 3261 section 10): in memory, because every call asks it. The rules keep it across restarts.
+type registrar struct {
+	mu     sync.Mutex
+	phones map[uuid.UUID][]*binding
+	places map[place]int // how many bindings are reached there
+}
+
+// place is a transport and an address.
+type place struct{ by, at string }
+
+func newRegistrar() *registrar {
+	return &registrar{phones: map[uuid.UUID][]*binding{}, places: map[place]int{}}
+}
+
+// contactsOf is where a telephone can be reached now: each contact that it has registered and that has not expired, the preferred first.
+func (s *Server) contactsOf(phone uuid.UUID) []address {
+	now := time.Now()
+	var out []address
+	for _, b := range s.registrar.of(phone, now) {
+		out = append(out, b.address())
+	}
+	return out
+}
+
+// of is a copy of a telephone's bindings.
+func (r *registrar) of(phone uuid.UUID, now time.Time) []binding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []binding
+	for _, b := range r.phones[phone] {
+		if now.Before(b.expires) {
+			out = append(out, *b)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b binding) int { return cmp.Compare(b.q, a.q) })
+	return out
+}
+
+// knows tells whether a telephone is registered from exactly that address.
+func (r *registrar) knows(a address) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.places[place{a.transport, a.at}] > 0
+}
+
+// put adds a binding, or replaces the one of the same URI.
+func (r *registrar) put(phone uuid.UUID, b *binding) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop(phone, func(o *binding) bool { return o.text == b.text })
+	r.phones[phone] = append(r.phones[phone], b)
+	r.places[place{b.by, b.at}]++
+}
+
+// drop removes those that match. The lock must be held.
+func (r *registrar) drop(phone uuid.UUID, match func(*binding) bool) (gone []*binding) {
+	r.phones[phone] = slices.DeleteFunc(r.phones[phone], func(b *binding) bool {
+		if !match(b) {
+			return false
+		}
+		gone = append(gone, b)
+		p := place{b.by, b.at}
+		if r.places[p]--; r.places[p] <= 0 {
+			delete(r.places, p)
+		}
+		return true
+	})
+	if len(r.phones[phone]) == 0 {
+		delete(r.phones, phone)
+	}
+	return gone
+}
+
+// remove drops one URI of a telephone; "*": all.
+func (r *registrar) remove(phone uuid.UUID, uri string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop(phone, func(b *binding) bool { return uri == "*" || b.text == uri })
+}
+
+// expire drops what has run out. The rules find that by themselves, and tell.
+func (r *registrar) expire(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for phone := range r.phones {
+		r.drop(phone, func(b *binding) bool { return !now.Before(b.expires) })
+	}
+}
+
+// over drops what was reached over a connection that ended.
+func (r *registrar) over(p place) map[uuid.UUID][]*binding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.places[p] == 0 {
+		return nil
+	}
+	out := map[uuid.UUID][]*binding{}
+	for phone := range r.phones {
+		if gone := r.drop(phone, func(b *binding) bool { return b.by == p.by && b.at == p.at }); len(gone) > 0 {
+			out[phone] = gone
+		}
+	}
+	return out
+}
+
+func (r *registrar) count() (phones, contacts int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, list := range r.phones {
+		contacts += len(list)
+	}
+	return len(r.phones), contacts
+}
+
+// hungUp forgets the contacts of a connection that has ended: only the telephone can open another.
+func (s *Server) hungUp(by string, from netip.AddrPort) {
+	if s.stopping.Load() { // they come back after a restart, and need not be told to be gone for that
+		return
+	}
+	for phone, list := range s.registrar.over(place{by, from.String()}) {
+		for _, b := range list {
+			s.forgetContact(phone, b)
+		}
+	}
+}
+
+func (s *Server) forgetContact(phone uuid.UUID, b *binding) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.life), ruleTime)
+	defer cancel()
+	err := s.rules.SaveContact(ctx, call.SaveContact{Phone: phone, URI: b.text, CallID: b.callID, CSeq: int64(b.cseq)})
+	if err != nil && !comms.IsCode(err, comms.NotFound) {
+		s.log.ErrorContext(ctx, "a contact can't be removed", "error", err)
+	}
+}
+
+// loadContacts takes over what was registered before this process began. Connections did not outlive the one before.
+func (s *Server) loadContacts(ctx context.Context) error {
+	rows, err := s.rules.Contacts(ctx)
+	if err != nil {
+		return err
+	}
+	var lost []uuid.UUID
+	for _, row := range rows {
+		switch {
+		case s.opt.Node != "" && row.Node != s.opt.Node: // another process reaches it
+			continue
+		case row.Transport != "udp":
+			lost = append(lost, row.ID)
+			continue
+		}
+		b := &binding{text: row.URI, at: row.Source, by: row.Transport, agent: row.UserAgent, callID: row.CallID, cseq: uint32(row.Cseq),
+			q: 1, expires: expiry(row.ExpiresAt)}
+		if sip.ParseUri(row.URI, &b.uri) == nil {
+			s.registrar.put(row.SipNumberID, b)
+		}
+	}
+	if len(lost) > 0 {
+		return s.rules.ForgetContacts(ctx, lost)
+	}
+	return nil
+}
+
+func expiry(at *clock.Micros) time.Time {
+	if at == nil {
+		return time.Time{}
+	}
+	return at.Time()
+}

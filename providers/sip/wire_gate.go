@@ -1,0 +1,117 @@
+package sip
+
+import (
+	"bytes"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// gate judges each message before it is parsed. It holds no state of SIP: only who sends how much, and whether there is time.
+type gate struct {
+	sources *sources
+	friend  func(netip.Addr) bool // a carrier's network
+	busy    func(v *sight) bool   // there is no time for this new call
+	told    counters              // what was refused
+}
+
+// counters of what came in.
+type counters struct {
+	taken, malformed, throttled, scanners, shed, unparsed atomic.Uint64
+}
+
+// sentence is what the gate says of a message.
+type sentence struct {
+	pass   bool
+	tidied []byte // passes instead of what came; nil: that itself does
+	answer []byte // sent back where it does not pass; nil: nothing is
+	hangUp bool   // a stream that carried it is closed
+}
+
+// scanners are words of the User-Agents of tools that look for open servers. Who hides it is caught by the throttles.
+var scanners = [][]byte{[]byte("friendly-scanner"), []byte("sipvicious"), []byte("sipcli"), []byte("sundayddr"), []byte("sip-scan"),
+	[]byte("sipscan"), []byte("vaxsipuseragent"), []byte("iwar"), []byte("pplsip"), []byte("friendly-request"), []byte("sivus"), []byte("gulp")}
+
+// calm answers that there is no time now. Retry-After keeps the caller's phone from asking again at once (RFC 3261 section 21.5.4).
+var calm = answer{503, "Service Unavailable", "Retry-After: 5\r\n"}
+
+// judge looks at one message of a source.
+func (g *gate) judge(data []byte, from netip.AddrPort, now time.Time) sentence {
+	friend := g.friend(from.Addr())
+	if !g.sources.accepts(from.Addr(), friend, now) {
+		g.told.throttled.Add(1)
+		return sentence{hangUp: true}
+	}
+	v := look(data)
+	if v.fault.status == 0 && v.length > len(data)-v.head { // RFC 3261 section 18.3; what is beyond Content-Length is ignored
+		v.blame(400, "the body is shorter than Content-Length")
+	}
+	if v.fault.status != 0 {
+		g.told.malformed.Add(1)
+		if v.method == "" || v.method == "ACK" {
+			return sentence{}
+		}
+		return sentence{answer: answer{status: v.fault.status, reason: reasonOf(v.fault)}.to(&v, from)}
+	}
+	if v.method == "" {
+		g.told.taken.Add(1)
+		return sentence{pass: true}
+	}
+	if !friend && isScanner(v.agent) {
+		g.told.scanners.Add(1)
+		g.sources.banish(from.Addr(), now)
+		return sentence{hangUp: true}
+	}
+	switch v.method {
+	case "INVITE":
+		if _, within := parameter(v.to, "tag"); !within && g.busy(&v) {
+			g.told.shed.Add(1)
+			return sentence{answer: calm.to(&v, from)}
+		}
+	case "ACK":
+		if v.ours() {
+			return sentence{}
+		}
+	}
+	g.told.taken.Add(1)
+	if v.untidy {
+		return sentence{pass: true, tidied: tidied(data, &v)}
+	}
+	return sentence{pass: true}
+}
+
+// reasonOf says what is wrong, so that whoever wrote the phone can find it.
+func reasonOf(f fault) string {
+	switch f.status {
+	case 416:
+		return "Unsupported URI Scheme"
+	case 501:
+		return "Not Implemented"
+	case 505:
+		return "Version Not Supported"
+	case 513:
+		return "Message Too Large"
+	}
+	return "Bad Request (" + f.text + ")"
+}
+
+func isScanner(agent []byte) bool {
+	if len(agent) == 0 || len(agent) > 200 {
+		return false
+	}
+	lower := bytes.ToLower(agent)
+	for _, s := range scanners {
+		if bytes.Contains(lower, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepAlive tells whether a datagram only keeps a NAT open: CRLF (RFC 5626 section 3.5.1), zeros, or STUN.
+func keepAlive(data []byte) bool {
+	if len(data) >= 20 && data[0] < 4 && bytes.Equal(data[4:8], []byte{0x21, 0x12, 0xA4, 0x42}) {
+		return true
+	}
+	return len(bytes.Trim(data, "\r\n\x00 ")) == 0
+}

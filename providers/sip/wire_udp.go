@@ -1,0 +1,102 @@
+package sip
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// udpReader is the UDP socket as sipgo reads it: what the gate refuses never gets there.
+//
+// sipgo v1.7.2 keeps each source that it read from for as long as a reader lives. So a reader retires when there are too many, and a new
+// one takes over on the same socket (serveUDP). A retired reader lingers until the transactions that it began are over, because the
+// responses of those are sent through it.
+type udpReader struct {
+	*net.UDPConn
+	gate   *gate
+	began  func()          // the library knows the socket now: we can send
+	retire chan struct{}   // closed: another reads
+	stop   <-chan struct{} // closed: the server ends
+}
+
+// ReadFrom implements net.PacketConn.
+func (r *udpReader) ReadFrom(b []byte) (int, net.Addr, error) {
+	if r.began != nil {
+		r.began()
+	}
+	for {
+		select {
+		case <-r.retire:
+			return 0, nil, r.rest()
+		default:
+		}
+		n, from, err := r.ReadFromUDPAddrPort(b)
+		if err != nil {
+			return 0, nil, err
+		}
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		if n == 0 || keepAlive(b[:n]) {
+			continue
+		}
+		s := r.gate.judge(b[:n], from, time.Now())
+		if s.pass {
+			if s.tidied != nil {
+				n = copy(b, s.tidied)
+			}
+			return n, net.UDPAddrFromAddrPort(from), nil
+		}
+		if s.answer != nil {
+			r.WriteToUDPAddrPort(s.answer, from) //nolint:errcheck // who asked asks again: UDP promises nothing
+		}
+	}
+}
+
+// rest waits until what this reader began is over.
+func (r *udpReader) rest() error {
+	timer := time.NewTimer(sip.Timer_B)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.stop:
+	}
+	return net.ErrClosed
+}
+
+// mostPeers is how many sources one reader may see.
+const mostPeers = 50_000
+
+// serveUDP reads the socket until ctx ends and the socket is closed, with a new reader whenever the one before has seen too many sources.
+func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	check := time.NewTicker(time.Second)
+	defer check.Stop()
+	for ctx.Err() == nil {
+		r := &udpReader{UDPConn: conn, gate: s.gate, began: s.ready, retire: make(chan struct{}), stop: ctx.Done()}
+		ended := make(chan struct{})
+		readers.Go(func() {
+			defer close(ended)
+			s.guard("read UDP", func() {
+				if err := s.ua.TransportLayer().ServeUDP(r); err != nil {
+					s.log.ErrorContext(ctx, "UDP for SIP can't be read", "error", err)
+				}
+			})
+		})
+		base := s.ua.TransportLayer().Pool("udp").Size()
+		for full := false; !full; {
+			select {
+			case <-ctx.Done():
+				full = true
+			case <-ended: // a panic: begin again
+				full = true
+			case <-check.C:
+				full = s.ua.TransportLayer().Pool("udp").Size()-base > mostPeers
+			}
+		}
+		close(r.retire)
+	}
+}
