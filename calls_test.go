@@ -248,7 +248,7 @@ func TestPhonesThatHaveLittleInCommon(t *testing.T) {
 	plain.Dial("13800000002")
 	plain.Hear(2 * time.Second)
 	secret.Hear(2 * time.Second)
-	plain.HangUp()
+	plain.End()
 	secret.Wait("CALL_CLOSED")
 	hears(t, "the plain one", plain.Heard(), 1000, 440)
 	hears(t, "the encrypted one", secret.Heard(), 440, 1000)
@@ -267,14 +267,14 @@ func TestHoldAndDigits(t *testing.T) {
 	one.Dial("13800000002")
 	one.Hear(time.Second)
 	one.Hold()
-	two.Wait("CALL_REMOTE_SDP")
+	one.Wait("CALL_REMOTE_SDP")
 	one.Resume()
-	two.Wait("CALL_REMOTE_SDP")
+	one.Wait("CALL_REMOTE_SDP")
 	one.Press("7")
 	if e := two.Wait("CALL_DTMF_START"); e.Param != "7" {
 		t.Errorf("pressed 7, got %+v", e)
 	}
-	two.HangUp()
+	two.End()
 	one.Wait("CALL_CLOSED")
 
 	one.Dial("+999000000008")
@@ -294,7 +294,7 @@ func TestTheTestWorld(t *testing.T) {
 	p := x.phone("1001", 440)
 	p.Dial("+999000000001")
 	p.Hear(2 * time.Second)
-	p.HangUp()
+	p.End()
 	hears(t, "the caller of the echo", p.Heard(), 440, 1000)
 	for number, says := range map[string]string{"+999000000003": "486", "+999000000005": "603", "+999000000006": "404"} {
 		p.Dial(number)
@@ -304,14 +304,14 @@ func TestTheTestWorld(t *testing.T) {
 	}
 	p.Dial("+999000000004")
 	p.Wait("CALL_RINGING")
-	p.HangUp()
+	p.End()
 	p.Dial("+999000000002")
 	p.Wait("CALL_ESTABLISHED")
 	p.Wait("CALL_CLOSED") // it hangs up by itself
 	p.Dial("+999000000007")
 	p.Wait("CALL_RINGING")
 	p.Wait("CALL_ESTABLISHED")
-	p.HangUp()
+	p.End()
 	p.Dial("+999000000009")
 	p.Wait("CALL_ESTABLISHED")
 	p.Wait("CALL_CLOSED")

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"switchboard/comms"
+	"switchboard/comms/call"
 	"switchboard/ent"
 	"switchboard/graph"
 	"switchboard/internal/content"
@@ -43,9 +44,10 @@ func newScene(t *testing.T, store *db.Store) *scene {
 	check(t, err)
 	svc, err := comms.New(comms.Options{Store: store, Contents: contents, Secret: bytes.Repeat([]byte{9}, 32), HashCost: 4, Node: "doors"})
 	check(t, err)
+	calls := call.New(svc, call.Options{Recordings: t.TempDir()})
 	mux := http.NewServeMux()
-	mux.Handle("/query", graph.NewHandler(svc, graph.Options{TempDir: t.TempDir()}))
-	legacy.Mount(mux, svc, legacy.Options{})
+	mux.Handle("/query", graph.NewHandler(svc, graph.Options{Calls: calls, TempDir: t.TempDir()}))
+	legacy.Mount(mux, svc, legacy.Options{Calls: calls})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	s := &scene{T: t, url: server.URL, store: store}

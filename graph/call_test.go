@@ -45,6 +45,8 @@ func TestCallControl(t *testing.T) {
 				func(o call.Order) bool { return o.SendDigits.Digits == "1,#" && !o.SendDigits.First }},
 			{`sendDigits(input: {callId: %q, digits: "2", side: FIRST}) { call { id } userErrors { code } }`,
 				func(o call.Order) bool { return o.SendDigits.Digits == "2" && o.SendDigits.First }},
+			// It was placed to be recorded. To say so again changes nothing and orders nothing.
+			{`startRecording(input: {callId: %q}) { recording { id } userErrors { code } }`, func(o call.Order) bool { return o.SendDigits != nil }},
 			{`stopRecording(input: {callId: %q}) { recording { id } userErrors { code } }`, func(o call.Order) bool { return o.StopRecord }},
 			{`transfer(input: {callId: %q, to: "+999000000002"}) { call { id } userErrors { code } }`,
 				func(o call.Order) bool { return o.Transfer.Number == "+999000000002" }},
@@ -126,15 +128,25 @@ func TestCallFilters(t *testing.T) {
 				}
 			}
 			k.get(me.ctx, `{ calls(filter: {`+filter+`}) { nodes { id } totalCount } }`, nil, &data)
-			var got []string
-			for _, n := range data.Calls.Nodes {
-				got = append(got, names[n.ID])
-			}
-			if strings.Join(got, " ") != want || data.Calls.TotalCount != len(got) {
-				k.Errorf("%s: %v of %d, want %s", filter, got, data.Calls.TotalCount, want)
-			}
+			k.compare(filter, calledBy(data.Calls.Nodes, names), data.Calls.TotalCount, want)
 		}
 	})
+}
+
+// calledBy is what the test calls the things of a list.
+func calledBy(nodes []struct{ ID string }, names map[string]string) []string {
+	out := make([]string, len(nodes))
+	for i, n := range nodes {
+		out[i] = names[n.ID]
+	}
+	return out
+}
+
+func (k *kit) compare(filter string, got []string, total int, want string) {
+	k.Helper()
+	if strings.Join(got, " ") != want || total != len(got) {
+		k.Errorf("%s: %v of %d, want %s", filter, got, total, want)
+	}
 }
 
 // Each kind of mask as it is asked for and shown; and what the list of them can be asked for.
@@ -189,13 +201,7 @@ func TestMasks(t *testing.T) {
 				}
 			}
 			k.get(me.ctx, `{ masks(filter: {`+filter+`}) { nodes { id } totalCount } }`, nil, &data)
-			var got []string
-			for _, n := range data.Masks.Nodes {
-				got = append(got, made[n.ID])
-			}
-			if strings.Join(got, " ") != want || data.Masks.TotalCount != len(got) {
-				k.Errorf("%s: %v of %d, want %s", filter, got, data.Masks.TotalCount, want)
-			}
+			k.compare(filter, calledBy(data.Masks.Nodes, made), data.Masks.TotalCount, want)
 		}
 	})
 }

@@ -89,4 +89,3 @@ func (p *Providers) Welcome() string {
 	}
 	return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS)\n", p.SIP.Addr(), p.SIP.TLSAddr())
 }
-

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"switchboard/comms"
+	"switchboard/ent"
 	"switchboard/ent/call"
 	"switchboard/ent/recording"
 	"switchboard/internal/clock"
@@ -160,7 +161,11 @@ func (s *Service) StartRecording(ctx context.Context, id uuid.UUID) (r *comms.Re
 		if err := s.in.Lock(ctx, c, a.AccountID); err != nil {
 			return err
 		}
-		if there, err = c.Tx().Recording.Query().Where(recording.CallID(row.ID), recording.StatusEQ(recording.StatusRecording)).Exist(ctx); err != nil {
+		r, err = c.Tx().Recording.Query().Where(recording.CallID(row.ID), recording.StatusEQ(recording.StatusRecording)).First(ctx)
+		if there = err == nil; there {
+			return nil
+		}
+		if !ent.IsNotFound(err) {
 			return fmt.Errorf("look for a recording: %w", err)
 		}
 		live, err := c.Tx().Call.Query().Where(call.ID(row.ID), call.StatusEQ(call.StatusAnswered)).Exist(ctx)

@@ -193,3 +193,18 @@ func TestNumberDeletedElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// Run ends with its context, and not before what it started.
+func TestRunEnds(t *testing.T) {
+	exchangesOnBoth(t, func(x *exchange) {
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { x.calls.Run(ctx); close(ended) }()
+		end()
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			t.Error("it goes on")
+		}
+	})
+}

@@ -41,6 +41,8 @@ func newCalls(s *Server) (*calls, error) {
 	}
 	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		o.Bind = a
+	} else { // a name: the address that it stands for
+		o.Bind = s.Addr().Addr()
 	}
 	if a, err := netip.ParseAddr(s.opt.PublicAddress); err == nil {
 		o.Public = a

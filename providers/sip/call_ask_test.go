@@ -22,10 +22,10 @@ func TestAsk(t *testing.T) {
 	a, b := d.peer("1001"), d.peer("1002")
 	d.asks(4, 5*time.Second)
 	heard := make(chan string, 1)
-	d.script.digits = func(digits string) (*call.Verdict, error) {
+	d.script.understands(func(digits string) (*call.Verdict, error) {
 		heard <- digits
 		return d.to("+8617100000001", "1002"), nil
-	}
+	})
 	from := a.call("17100000001", a.sdp("sendrecv"))
 	from.acknowledge(a.told(200))
 	a.hears() // the beep
@@ -58,9 +58,9 @@ func TestAskInVain(t *testing.T) {
 		d := openCalls(t, Options{})
 		a := d.peer("1001")
 		d.asks(1, 5*time.Second)
-		d.script.digits = func(string) (*call.Verdict, error) {
+		d.script.understands(func(string) (*call.Verdict, error) {
 			return &call.Verdict{Refuse: &call.Refusal{Why: call.WhyStranger}}, nil
-		}
+		})
 		from := a.call("17100000001", a.sdp("sendrecv"))
 		from.acknowledge(a.told(200))
 		from.send("INFO", "Signal=4\r\n", "Content-Type: application/dtmf-relay")
@@ -77,10 +77,10 @@ func TestAskInVain(t *testing.T) {
 		a := d.peer("1001")
 		d.asks(1, 50*time.Millisecond)
 		times := 0
-		d.script.digits = func(string) (*call.Verdict, error) {
+		d.script.understands(func(string) (*call.Verdict, error) {
 			times++
 			return &call.Verdict{Ask: &call.Ask{Most: 1, Wait: 50 * time.Millisecond}}, nil
-		}
+		})
 		from := a.call("17100000001", a.sdp("sendrecv"))
 		from.acknowledge(a.told(200))
 		from.hungUp()

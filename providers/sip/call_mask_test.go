@@ -20,11 +20,27 @@ func TestMaskedPartiesNeverSeeEachOther(t *testing.T) {
 		}
 		return d.to(x, b.number), nil
 	})
+	from, to := d.maskedCall(a, b, c)
+	for _, p := range []*peer{a, b, c} {
+		for _, other := range []*peer{a, b, c} {
+			if other != p {
+				p.neverSaw(other)
+			}
+		}
+	}
+	if strings.Contains(a.tap.all(), to.callID) || strings.Contains(b.tap.all(), from.callID) {
+		t.Error("a side was sent the Call-ID of the other")
+	}
+}
+
+// maskedCall is a call in which all that can happen does: a calls b, both hold and resume, and a transfers b to c.
+func (d *callDesk) maskedCall(a, b, c *peer) (from, to *talk) {
+	d.Helper()
 	extra := []string{"P-Asserted-Identity: <sip:" + a.number + "@switchboard>", "Remote-Party-ID: <sip:" + a.number + "@switchboard>",
 		"Subject: I am Display 558877661", "P-Preferred-Identity: <sip:" + a.number + "@switchboard>", "Organization: owner-558877661",
 		"History-Info: <sip:" + a.number + "@switchboard>;index=1", "Diversion: <sip:" + a.number + "@switchboard>"}
-	from := a.call("17100000001", a.sdp("sendrecv"), extra...)
-	to := b.rung()
+	from = a.call("17100000001", a.sdp("sendrecv"), extra...)
+	to = b.rung()
 	theirs := []string{"P-Asserted-Identity: <sip:" + b.number + "@switchboard>", "Reply-To: <sip:" + b.number + "@switchboard>"}
 	to.answer(180, "Ringing by Display 443399772", "", theirs...)
 	a.told(180)
@@ -58,36 +74,21 @@ func TestMaskedPartiesNeverSeeEachOther(t *testing.T) {
 	to.hungUp()
 	d.quiet()
 
-	for _, p := range []*peer{a, b, c} {
-		p.tap.mu.Lock()
-		seen := p.tap.seen.String()
-		p.tap.mu.Unlock()
-		if len(seen) < 2000 {
-			t.Fatalf("%s saw only %d bytes", p.number, len(seen))
-		}
-		for _, other := range []*peer{a, b, c} {
-			if other == p {
-				continue
-			}
-			_, port, _ := strings.Cut(other.local().String(), ":")
-			for _, secret := range []string{other.number, "Display " + other.number, "Agent-" + other.number, ":" + port,
-				"owner-", "session-" + other.number, "m=audio " + portOf(other)} {
-				if secret == "owner-" {
-					secret += other.number
-				}
-				if i := strings.Index(seen, secret); i >= 0 {
-					t.Errorf("%s was sent %q of %s:\n%s", p.number, secret, other.number, seen[max(0, i-300):min(len(seen), i+100)])
-				}
-			}
-		}
+	return from, to
+}
+
+// neverSaw fails if the peer was sent anything that tells of another.
+func (p *peer) neverSaw(other *peer) {
+	p.Helper()
+	seen := p.tap.all()
+	if len(seen) < 2000 {
+		p.Fatalf("%s saw only %d bytes", p.number, len(seen))
 	}
-	for _, dialog := range []*talk{from, to} {
-		other := from
-		if dialog == from {
-			other = to
-		}
-		if strings.Contains(dialog.p.tap.seen.String(), other.callID) {
-			t.Errorf("%s was sent the Call-ID of the other side", dialog.p.number)
+	_, port, _ := strings.Cut(other.local().String(), ":")
+	for _, secret := range []string{other.number, "Display " + other.number, "Agent-" + other.number, ":" + port,
+		"owner-" + other.number, "session-" + other.number, "m=audio " + portOf(other)} {
+		if i := strings.Index(seen, secret); i >= 0 {
+			p.Errorf("%s was sent %q of %s:\n%s", p.number, secret, other.number, seen[max(0, i-300):min(len(seen), i+100)])
 		}
 	}
 }

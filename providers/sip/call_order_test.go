@@ -240,13 +240,14 @@ func TestEndIsToldUntilItIsStored(t *testing.T) {
 func TestCancelledWhileRouting(t *testing.T) {
 	d := openCalls(t, Options{})
 	a, b := d.peer("1001"), d.peer("1002")
-	going := make(chan struct{})
+	asked, going := make(chan struct{}), make(chan struct{})
 	d.script.routes(func(call.RouteCall) (*call.Verdict, error) {
+		close(asked)
 		<-going
 		return d.to("", "1002"), nil
 	})
 	from := a.call("17100000001", a.sdp("sendrecv"))
-	a.told(100)
+	<-asked
 	from.send("CANCEL", "")
 	a.told(200)
 	from.acknowledge(a.told(487))

@@ -89,13 +89,14 @@ func (c *liveCall) confirmed(l *leg) {
 }
 
 // redescribed is told when a side has changed its media: hold, resume, another address. Hold is kept on our side: the other one's dialog is
-// not troubled, and hears what the holder sends (a=sendonly: its music), or silence where it sends nothing (a=inactive).
+// not troubled, and hears what the holder sends (a=sendonly: its music), or silence where it sends nothing (a=inactive, or the
+// old address 0.0.0.0).
 func (c *liveCall) redescribed(l *leg, offer []byte) {
 	other := c.other(l)
 	if other == nil || c.stage != stageTalking || c.transfer != nil {
 		return
 	}
-	mute := l.sound.Held() && bytes.Contains(offer, []byte("a=inactive"))
+	mute := l.sound.Held() && (bytes.Contains(offer, []byte("a=inactive")) || bytes.Contains(offer, []byte("c=IN IP4 0.0.0.0")))
 	switch {
 	case mute && c.bridge != nil:
 		c.part()

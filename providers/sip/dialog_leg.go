@@ -22,6 +22,7 @@ type leg struct {
 	state  legState
 	sound  *media.Leg
 	secure bool       // its media must be encrypted
+	softly bool       // UAC: encryption was offered because the telephone came by TLS; where it refuses, plain media will do
 	phone  uuid.UUID  // the telephone at the other end; Nil: a trunk or the test world
 	trunk  *trunkLine // nil: none
 

@@ -27,7 +27,8 @@ func (l *leg) invite(r ring) error {
 	l.quit = make(chan struct{})
 	l.d = dialog{callID: token(), local: shown(r.shownAs, host), target: r.to.uri, at: r.to, behind: l.trunk == nil, hops: r.hops}
 	l.d.remote.uri = sip.Uri{Scheme: "sip", User: r.number, Host: r.to.uri.Host}
-	if err := l.openSound(r.to.secure); err != nil {
+	l.softly = r.to.transport == "tls" && !r.to.secure
+	if err := l.openSound(r.to.secure || l.softly); err != nil {
 		return err
 	}
 	offer, err := l.sound.Offer()
@@ -330,6 +331,10 @@ func (l *leg) retried(res *sip.Response) bool {
 			return false
 		}
 		again.CSeq().SeqNo++
+	case 488, 606, 415:
+		if !l.plainly(again) {
+			return false
+		}
 	default:
 		return false
 	}
@@ -338,5 +343,24 @@ func (l *leg) retried(res *sip.Response) bool {
 	l.d.localSeq = again.CSeq().SeqNo
 	l.d.remote.tag = ""
 	l.send(again)
+	return true
+}
+
+// plainly puts an offer of plain media in the place of an encrypted one that a telephone refused without having to have it.
+func (l *leg) plainly(again *sip.Request) bool {
+	if !l.softly || l.early {
+		return false
+	}
+	l.softly = false
+	l.sound.Close()
+	if err := l.openSound(false); err != nil {
+		return false
+	}
+	offer, err := l.sound.Offer()
+	if err != nil {
+		return false
+	}
+	again.SetBody(offer)
+	again.CSeq().SeqNo++
 	return true
 }

@@ -166,13 +166,14 @@ func (d *doorman) read(req *sip.Request, name string, now time.Time) (*digest.Cr
 	return nil, noProof
 }
 
-// sameUser tells whether what was hashed is for whom the request is. Hosts and parameters are changed on the way by many a router.
+// sameUser tells whether what was hashed is for whom the request is. Hosts and parameters are changed on the way by many a router, and some
+// programs (sipp among them) hash the server's address without a user, as for a REGISTER.
 func sameUser(uri string, req *sip.Request) bool {
 	var u sip.Uri
 	if len(uri) > 512 || sip.ParseUri(uri, &u) != nil {
 		return false
 	}
-	return u.User == req.Recipient.User
+	return u.User == "" || u.User == req.Recipient.User
 }
 
 func hashOf(algorithm string) func() hash.Hash {

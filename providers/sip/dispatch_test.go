@@ -123,7 +123,8 @@ func TestOverload(t *testing.T) {
 			late.cseq = 2
 			w.ask(late)
 			w.status("there is time again", 407)
-			if s := d.Stats(); s.Shed != 1 || s.InHand != 0 {
+			d.until("nothing in hand", func() bool { return d.Stats().InHand == 0 })
+			if s := d.Stats(); s.Shed != 1 {
 				t.Errorf("%+v", s)
 			}
 		})

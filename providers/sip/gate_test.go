@@ -177,6 +177,14 @@ func TestStream(t *testing.T) {
 	for range 3 {
 		w.status("three at once", 200)
 	}
+	w.ask(inquiry{method: "OPTIONS", user: "a b", callID: "unread", cseq: 1})
+	w.status("a bad address", 400)
+	w.send("OPTIONS sip:[switchboard SIP/2.0", "Via: SIP/2.0/TCP a;branch=z9hG4bKunread", "From: <sip:a@b>;tag=1", "To: <sip:switchboard>", "Call-ID: unread",
+		"CSeq: 1 OPTIONS", "Content-Length: 0")
+	w.status("what the library can't read", 400)
+	if d.Stats().Unparsed != 1 {
+		t.Error("the library reads it")
+	}
 	w.raw([]byte("OPTIONS sip:switchboard SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKend\r\nCSeq: 1 OPTIONS\r\n\r\n"))
 	w.status("no length", 400)
 	if m := w.read(patience); m != nil {

@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -42,9 +41,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	stopReading()
 	s.closeSockets()
 	readers.Wait()
-	if closing := s.ua.Close(); err == nil && closing != nil {
-		err = fmt.Errorf("close SIP: %w", closing)
-	}
+	s.ua.Close() //nolint:errcheck // it complains of connections that are closed already
 	return err
 }
 

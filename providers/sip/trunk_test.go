@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -337,7 +336,7 @@ func TestTrunkOrTelephone(t *testing.T) {
 	if r := other.answer(); r.StatusCode == 407 || r.StatusCode == 401 {
 		t.Errorf("the carrier is asked for a password: %s", r)
 	}
-	q.callID, q.more = "d", []string{fmt.Sprintf(`Proxy-Authorization: Digest username="1001", realm="switchboard", nonce="x", uri="sip:1002@a", response="x"`)}
+	q.callID, q.more = "d", []string{`Proxy-Authorization: Digest username="1001", realm="switchboard", nonce="x", uri="sip:1002@a", response="x"`}
 	other.ask(q)
 	other.status("a telephone that shows credentials", 407)
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // gate judges each message before it is parsed. It holds no state of SIP: only who sends how much, and whether there is time.
@@ -78,6 +80,25 @@ func (g *gate) judge(data []byte, from netip.AddrPort, now time.Time) sentence {
 		return sentence{pass: true, tidied: tidied(data, &v)}
 	}
 	return sentence{pass: true}
+}
+
+// parses tells whether the library can read what passed. Of a stream it must be known before: sipgo v1.7.2 ends the connection, with all
+// calls on it, for one message that it can't read, and the process, if it should fail at it, because it reads in a goroutine of its own.
+func (g *gate) parses(message []byte, s *sentence, from netip.AddrPort) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil || !ok {
+			g.told.unparsed.Add(1)
+			if v := look(message); v.method != "" && v.method != "ACK" {
+				s.answer = answer{status: 400, reason: "Bad Request"}.to(&v, from)
+			}
+			ok = false
+		}
+	}()
+	if s.tidied != nil {
+		message = s.tidied
+	}
+	_, err := sip.ParseMessage(message)
+	return err == nil
 }
 
 // reasonOf says what is wrong, so that whoever wrote the phone can find it.

@@ -127,6 +127,9 @@ func (s *stream) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		verdict := s.of.gate.judge(message, s.from, time.Now())
+		if verdict.pass && !s.of.gate.parses(message, &verdict, s.from) {
+			verdict.pass, verdict.tidied = false, nil
+		}
 		switch {
 		case verdict.tidied != nil:
 			s.rest = verdict.tidied

@@ -231,6 +231,9 @@ func (p *Phone) Answer() { p.t.Helper(); p.do("accept", "") }
 // HangUp ends the call, or refuses the one that rings.
 func (p *Phone) HangUp() { p.t.Helper(); p.do("hangup", "") }
 
+// End is HangUp, and waits until it is done.
+func (p *Phone) End() { p.t.Helper(); p.HangUp(); p.Wait("CALL_CLOSED") }
+
 // Hold puts the other side on hold.
 func (p *Phone) Hold() { p.t.Helper(); p.do("hold", "") }
 
