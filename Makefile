@@ -85,3 +85,4 @@ fuzz:
 # A table of this machine's figures, beside those of the bare limit in the same minutes.
 bench:
 	go run ./internal/bench
+	go run ./internal/bench/calls

@@ -153,8 +153,9 @@ func serve(ctx context.Context, line *config.Line, p program) (err error) {
 	d := doors{settings: s, rules: r, ways: ways, log: p.log, drain: make(chan struct{}), sockets: httpd.NewSockets()}
 	server := httpd.Server{Handler: d.open(), Log: p.log, Sockets: d.sockets, Drain: time.Duration(s.DrainTimeout)}
 	p.welcome(s, l.Addr(), token, ways)
+	ctx, stop := context.WithCancel(ctx)
 	carried := make(chan error, 1)
-	go func() { carried <- ways.Serve(ctx) }()
+	go func() { carried <- ways.Serve(ctx); stop() }() // without calls the rest does not go on as if nothing were
 	err = server.Serve(ctx, l, func() { d.health.Draining(); close(d.drain) })
 	err = errors.Join(err, <-carried)
 	p.log.Info("stopped")

@@ -2,6 +2,7 @@ package comms_test
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"switchboard/ent"
 	"switchboard/ent/idempotencykey"
 	"switchboard/internal/clock"
+	"switchboard/internal/house"
 )
 
 // The same key answers the first result also for data, whatever has become of the receiver.
@@ -184,4 +186,37 @@ func TestTakeMessagesInPieces(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What a lone message costs is the pages that its commit writes: an index more, or a longer row, would show here on any machine.
+func TestPagesOfAMessage(t *testing.T) {
+	w := newWorld(t, house.SQLite(t))
+	a, b := w.side(1), w.side(1)
+	before := w.logSize()
+	const n = 200
+	for range n {
+		w.send(a, b.numbers[0], strings.Repeat("x", 100))
+	}
+	if pages := float64(w.logSize()-before) / 4120 / n; pages < 3 || pages > 7.6 {
+		t.Errorf("%.2f pages a message", pages)
+	}
+}
+
+// logSize is the length of SQLite's write-ahead log, a header of 24 bytes and a page of 4096 for each that was written.
+func (w *world) logSize() int64 {
+	w.Helper()
+	rows, err := w.store.Read().QueryContext(w.Context(), "SELECT file FROM pragma_database_list WHERE name = 'main'")
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer rows.Close()
+	var file string
+	if !rows.Next() || rows.Scan(&file) != nil {
+		w.Fatal("the database has no file", rows.Err())
+	}
+	info, err := os.Stat(file + "-wal")
+	if err != nil {
+		w.Fatal(err)
+	}
+	return info.Size()
 }

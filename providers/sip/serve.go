@@ -21,9 +21,10 @@ const (
 func (s *Server) Serve(ctx context.Context) error {
 	s.rules.OnPhoneForgotten(func(phone uuid.UUID) { s.registrar.remove(phone, "*") })
 	s.rules.OnTrunksChanged(func() { s.trunksChanged() })
-	err := s.loadContacts(ctx)
+	loading := context.WithoutCancel(ctx) // who is stopped at once is stopped below, in order, and not by an error
+	err := s.loadContacts(loading)
 	if err == nil {
-		err = s.loadTrunks(ctx)
+		err = s.loadTrunks(loading)
 	}
 	reading, stopReading := context.WithCancel(context.Background())
 	var readers sync.WaitGroup
