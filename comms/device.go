@@ -37,7 +37,7 @@ func (s *Service) RegisterDevice(ctx context.Context, in RegisterDevice) ([]*Num
 	ids := distinct(in.Numbers)
 	var bound []*Number
 	err := s.change(ctx, func(ctx context.Context, c *change) (err error) {
-		if err := s.store.Lock(ctx, c.tx, devicesLock); err != nil {
+		if err := s.lockBound(ctx, c, ids, hash); err != nil {
 			return err
 		}
 		if bound, err = numbersToBind(ctx, c, ids); err != nil {
@@ -49,6 +49,30 @@ func (s *Service) RegisterDevice(ctx context.Context, in RegisterDevice) ([]*Num
 		return nil, err
 	}
 	return bound, nil
+}
+
+// lockBound makes other logins wait, and then whoever else writes the rows of the numbers that this one binds or lets go: it writes several
+// accounts' at once, and would meet somebody who does so in another order (message_deliver.go).
+func (s *Service) lockBound(ctx context.Context, c *change, ids []uuid.UUID, token []byte) error {
+	if err := s.store.Lock(ctx, c.tx, devicesLock); err != nil {
+		return err
+	}
+	if s.store.Ordered() {
+		return nil
+	}
+	devices, err := c.tx.Device.Query().Where(device.TokenHash(token)).IDs(ctx)
+	if err != nil {
+		return fmt.Errorf("find the device: %w", err)
+	}
+	rows, err := c.tx.Number.Query().Where(number.Or(number.IDIn(ids...), number.DeviceIDIn(devices...))).Select(number.FieldAccountID).All(ctx)
+	if err != nil {
+		return fmt.Errorf("find whose the numbers are: %w", err)
+	}
+	accounts := make([]uuid.UUID, len(rows))
+	for i, n := range rows {
+		accounts[i] = n.AccountID
+	}
+	return s.store.Lock(ctx, c.tx, accounts...)
 }
 
 // checkDevice holds the bounds of the messaging API's document.

@@ -260,7 +260,10 @@ func (s *Service) DeleteNumber(ctx context.Context, id uuid.UUID) (n *Number, er
 	var after []func(context.Context)
 	err = s.change(ctx, func(ctx context.Context, c *change) error {
 		// Of two who delete it one does, and nobody binds it to a device meanwhile.
-		if err := s.store.Lock(ctx, c.tx, a.AccountID, devicesLock); err != nil {
+		if err := s.store.Lock(ctx, c.tx, devicesLock); err != nil {
+			return err
+		}
+		if err := s.lockAccount(ctx, c, a.AccountID); err != nil {
 			return err
 		}
 		n, err = c.tx.Number.Query().Where(number.ID(id), number.AccountID(a.AccountID)).Only(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -39,6 +40,37 @@ func TestNoChangeRunsTwice(t *testing.T) {
 		}
 		wg.Wait()
 		// On SQLite nobody waits for a lock, and what runs again stood in one transaction before a change that failed.
+		if changes, runs := s.changes.Load(), s.runs.Load(); changes != runs && !w.store.Ordered() {
+			t.Errorf("%d changes ran %d times", changes, runs)
+		}
+	})
+}
+
+// A login writes the rows of several accounts' numbers, and so does whoever fetches messages: one waits for the other, never both.
+func TestLoginsAndFetchesDoNotCross(t *testing.T) {
+	spied(t, func(w *world, s *spy) {
+		a, b := w.owner("a@example.com"), w.owner("b@example.com")
+		var wg sync.WaitGroup
+		for client := range 8 {
+			wg.Go(func() {
+				dice := rand.New(rand.NewPCG(2, uint64(client)))
+				for i := range 40 {
+					for _, verb := range verbs {
+						if !slices.Contains([]string{"send", "take", "device"}, verb.name) {
+							continue
+						}
+						c := turn{me: a, other: b, dice: dice, word: fmt.Sprint(client, i, verb.name)}
+						if dice.IntN(2) == 0 {
+							c.me, c.other = b, a
+						}
+						if err := verb.do(w, c); err != nil {
+							t.Errorf("%s: %v", verb.name, err)
+						}
+					}
+				}
+			})
+		}
+		wg.Wait()
 		if changes, runs := s.changes.Load(), s.runs.Load(); changes != runs && !w.store.Ordered() {
 			t.Errorf("%d changes ran %d times", changes, runs)
 		}

@@ -30,6 +30,9 @@ type PlaceCall struct {
 	UserData       string
 	ClientKey      string // the account's own name for the call: the same again is the same call
 	IdempotencyKey string
+
+	// Anyhow has a call that leads nowhere be one that fails: for those who were promised a call and hear of it only by its status.
+	Anyhow bool
 }
 
 // Placed is the call that came of it.
@@ -69,11 +72,9 @@ func (s *Service) PlaceCall(ctx context.Context, in PlaceCall) (*Placed, error) 
 		return nil, err
 	}
 	d := s.live.admit(f, q, func(f *facts) *decision { return place(f, in) })
-	if r := d.Verdict.Refuse; r != nil {
-		if err := r.asError("to"); err != nil {
-			s.live.drop(f.Call)
-			return nil, err
-		}
+	if err := in.refusal(d); err != nil {
+		s.live.drop(f.Call)
+		return nil, err
 	}
 	out, err := s.storePlaced(ctx, a, in, d)
 	if err != nil || out.Replayed {
@@ -86,6 +87,15 @@ func (s *Service) PlaceCall(ctx context.Context, in PlaceCall) (*Placed, error) 
 	}
 	out.Call, err = s.ownCall(ctx, a.AccountID, out.Call.ID)
 	return out, err
+}
+
+// refusal is what the account is told in place of a call; nil: there is a call. Too many calls are never one more.
+func (in PlaceCall) refusal(d *decision) error {
+	r := d.Verdict.Refuse
+	if r == nil || in.Anyhow && r.Why != WhyTooMany {
+		return nil
+	}
+	return r.asError("to")
 }
 
 func (s *Service) check(in PlaceCall) error {

@@ -255,7 +255,7 @@ func worldAddress(at, number string) address {
 	to := address{transport: "udp", at: at, uri: sip.Uri{Scheme: "sip", User: number, Host: at}}
 	if host, port, err := net.SplitHostPort(at); err == nil {
 		to.uri.Host = host
-		to.uri.Port, _ = strconv.Atoi(port) //nolint:errcheck // a port that is no number is not sent
+		to.uri.Port, _ = strconv.Atoi(port) // a port that is no number is not sent
 	}
 	return to
 }

@@ -29,6 +29,7 @@ func TestClickToCall(t *testing.T) {
 	a.asked("ACK")
 	to := b.rung()
 	to.answer(180, "Ringing", "")
+	d.reports("ringing")
 	a.hears() // ringing
 	to.answer(200, "OK", b.sdp("sendrecv"))
 	b.asked("ACK")

@@ -24,11 +24,11 @@ func newInvites() *invites {
 func inviteKey(callID, fromTag string, number uint32) uint64 {
 	var h maphash.Hash
 	h.SetSeed(tagSeed)
-	h.WriteString(callID)                                 //nolint:errcheck // a hash takes everything
-	h.WriteByte(0)                                        //nolint:errcheck // as above
-	h.WriteString(fromTag)                                //nolint:errcheck // as above
-	h.WriteByte(0)                                        //nolint:errcheck // as above
-	h.WriteString(strconv.FormatUint(uint64(number), 10)) //nolint:errcheck // as above
+	_, _ = h.WriteString(callID)                                 // a hash takes everything
+	_ = h.WriteByte(0)                                           // as above
+	_, _ = h.WriteString(fromTag)                                // as above
+	_ = h.WriteByte(0)                                           // as above
+	_, _ = h.WriteString(strconv.FormatUint(uint64(number), 10)) // as above
 	return h.Sum64()
 }
 

@@ -24,7 +24,7 @@ func (p *peer) speaks(description []byte, stop chan struct{}) {
 			packet[3], packet[2] = byte(n), byte(n>>8)
 			ts := n * 160
 			packet[4], packet[5], packet[6], packet[7] = byte(ts>>24), byte(ts>>16), byte(ts>>8), byte(ts)
-			p.rtp.WriteToUDPAddrPort(packet, to) //nolint:errcheck // the other side may have gone
+			_, _ = p.rtp.WriteToUDPAddrPort(packet, to) // the other side may have gone
 			select {
 			case <-stop:
 				return

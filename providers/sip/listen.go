@@ -88,7 +88,7 @@ func (s *Server) listen() error {
 	if err != nil {
 		return err
 	}
-	udp.SetReadBuffer(2 << 20) //nolint:errcheck // the system may allow less: then more is lost in a burst, and asked again
+	_ = udp.SetReadBuffer(2 << 20) // the system may allow less: then more is lost in a burst, and asked again
 	s.sockets.udp = udp
 	s.sockets.tcp = listenStream(tcp, s.gate, func(from netip.AddrPort) { s.hungUp("tcp", from) })
 	s.ports["udp"], s.ports["tcp"] = udp.LocalAddr(), tcp.Addr()
@@ -127,7 +127,7 @@ func listenBoth(host, port string) (*net.UDPConn, net.Listener, error) {
 		if err == nil {
 			return udp, tcp, nil
 		}
-		udp.Close() //nolint:errcheck // nothing was sent
+		_ = udp.Close() // nothing was sent
 		if port != "0" || try == 20 || !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, nil, fmt.Errorf("listen for SIP over TCP: %w", err)
 		}
@@ -161,11 +161,11 @@ func (s *Server) openLibrary() error {
 
 func (s *Server) closeSockets() {
 	if s.sockets.udp != nil {
-		s.sockets.udp.Close() //nolint:errcheck // it ends
+		_ = s.sockets.udp.Close() // it ends
 	}
 	for _, l := range []*streamListener{s.sockets.tcp, s.sockets.tls} {
 		if l != nil {
-			l.Close() //nolint:errcheck // it ends
+			_ = l.Close() // it ends
 			l.closeAll()
 		}
 	}

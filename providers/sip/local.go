@@ -45,7 +45,7 @@ func (r *routes) to(peer, otherwise string) string {
 	host := otherwise
 	if c, err := net.DialTimeout("udp", peer, time.Second); err == nil {
 		host = addrPort(c.LocalAddr()).Addr().String()
-		c.Close() //nolint:errcheck // nothing was sent
+		_ = c.Close() // nothing was sent
 	}
 	r.from.put(peer, host, now)
 	return host

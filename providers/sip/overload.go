@@ -12,22 +12,24 @@ import (
 // nothing, while what belongs to calls that were taken always passes.
 //
 // The limit moves, because how much a machine can do is not known and changes: it falls while decisions are slow or the processors are
-// behind, and rises again slowly.
+// behind, and rises again slowly. As with queues (CoDel, RFC 8289) what counts is the best of a moment, not the worst: one commit that waits
+// for the disk is no overload, but when nobody is served in time there is.
 type load struct {
 	most int
 
 	mu     sync.Mutex
 	inHand int
 	limit  float64
-	slow   time.Duration // the slowest decision since the last look
-	lag    time.Duration // by which timers fired late, lately
+	fast   time.Duration // the fastest decision since the last look; -1: there was none
+	early  time.Duration // by which the most punctual timer since the last look was late; -1: there was none
+	lag    time.Duration // the same of the look before
 	begun  uint64
 }
 
 const (
 	leastLoad = 16                     // is always taken
-	tooSlow   = 300 * time.Millisecond // for a decision
-	tooLate   = 50 * time.Millisecond  // for a timer
+	tooSlow   = 200 * time.Millisecond // for a decision
+	tooLate   = 20 * time.Millisecond  // for a timer
 	lookEvery = 100 * time.Millisecond
 	tick      = 10 * time.Millisecond
 	easier    = 0.8 // what is left to callers who have not proved who they are: whoever was asked for a password goes first
@@ -35,7 +37,7 @@ const (
 
 func newLoad(most int) *load {
 	most = max(most, leastLoad)
-	return &load{most: most, limit: float64(most)}
+	return &load{most: most, limit: float64(most), fast: -1, early: -1}
 }
 
 // begin counts a new call until it is decided.
@@ -51,7 +53,7 @@ func (l *load) begin() (decided func()) {
 			took := time.Since(start)
 			l.mu.Lock()
 			l.inHand--
-			l.slow = max(l.slow, took)
+			l.fast = lesser(l.fast, took)
 			l.mu.Unlock()
 		})
 	}
@@ -88,22 +90,31 @@ func (l *load) watch(ctx context.Context) {
 	}
 }
 
-// late keeps the worst of the last moments.
+// late notes by how much a timer was late.
 func (l *load) late(by time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lag = max(by, l.lag*9/10)
+	l.early = lesser(l.early, max(by, 0))
 }
 
+// lesser is the lesser of two times, where -1 is none.
+func lesser(a, b time.Duration) time.Duration {
+	if a < 0 || b < a {
+		return b
+	}
+	return a
+}
+
+// adjust looks at what was noted, and begins anew.
 func (l *load) adjust() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.slow > tooSlow || l.lag > tooLate {
-		l.limit = max(leastLoad, min(l.limit, float64(l.inHand+leastLoad))*0.8)
+	if l.fast > tooSlow || l.early > tooLate {
+		l.limit = max(leastLoad, l.limit*0.85)
 	} else {
 		l.limit = min(float64(l.most), l.limit*1.03+1)
 	}
-	l.slow = 0
+	l.lag, l.fast, l.early = max(l.early, 0), -1, -1
 }
 
 // now is how many calls are being decided, and how many may be.

@@ -148,6 +148,28 @@ func (r *registrar) count() (phones, contacts int) {
 	return len(r.phones), contacts
 }
 
+// behindNAT are the addresses of telephones that are reached by UDP elsewhere than they think.
+func (r *registrar) behindNAT() (out []netip.AddrPort) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, list := range r.phones {
+		for _, b := range list {
+			if at, err := netip.ParseAddrPort(b.at); b.by == "udp" && err == nil && b.uri.Host != at.Addr().String() {
+				out = append(out, at)
+			}
+		}
+	}
+	return out
+}
+
+// keepOpen sends to telephones behind NAT what they pass over (RFC 3261 section 7.5), so that calls still get through to those that do not
+// do so themselves: routers forget after 30 s.
+func (s *Server) keepOpen() {
+	for _, at := range s.registrar.behindNAT() {
+		_, _ = s.sockets.udp.WriteToUDPAddrPort([]byte("\r\n\r\n"), at) // the next one may get there
+	}
+}
+
 // hungUp forgets the contacts of a connection that has ended: only the telephone can open another.
 func (s *Server) hungUp(by string, from netip.AddrPort) {
 	if s.stopping.Load() { // they come back after a restart, and need not be told to be gone for that

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/google/uuid"
@@ -162,6 +163,52 @@ func TestRport(t *testing.T) {
 	received, _ := via.Params.Get("received")
 	if received+":"+port != w.local().String() {
 		t.Errorf("Via says %s", via.Value())
+	}
+}
+
+// A telephone behind NAT is kept within reach; one that is where it says is left alone.
+func TestBehindNAT(t *testing.T) {
+	d := openDesk(t, Options{})
+	d.phone("1001", "pa55-word-1001")
+	behind, plain := d.dial("UDP"), d.dial("UDP")
+	for w, contact := range map[*wire]string{behind: "<sip:1001@192.168.0.7:5060>", plain: "<sip:1001@" + plain.local().String() + ">"} {
+		if r := w.register(inquiry{user: "1001", callID: fmt.Sprint("nat", next()), cseq: 1, more: []string{"Contact: " + contact}}, "pa55-word-1001"); r.StatusCode != 200 {
+			t.Fatal(r)
+		}
+	}
+	d.keepOpen()
+	b := make([]byte, 100)
+	if n, err := behind.Read(b); err != nil || string(b[:n]) != "\r\n\r\n" {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+	plain.ask(inquiry{method: "OPTIONS", user: "a", callID: "next", cseq: 1})
+	if n, err := plain.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "SIP/2.0 200") {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+}
+
+// What has run out is not rung, and is forgotten.
+func TestContactExpires(t *testing.T) {
+	r, now, phone := newRegistrar(), time.Now(), uuid.New()
+	for i, q := range []float64{.1, .9, .5} {
+		r.put(phone, &binding{text: fmt.Sprint(i), at: fmt.Sprint("192.0.2.", i, ":5060"), by: "udp", q: q, expires: now.Add(time.Duration(i+1) * time.Minute)})
+	}
+	for after, want := range map[time.Duration]string{0: "120", time.Minute: "12", 2 * time.Minute: "2", 3 * time.Minute: ""} {
+		got := ""
+		for _, b := range r.of(phone, now.Add(after)) {
+			got += b.text
+		}
+		if got != want {
+			t.Errorf("after %s: %q", after, got)
+		}
+	}
+	r.expire(now.Add(2 * time.Minute))
+	if phones, contacts := r.count(); phones != 1 || contacts != 1 || r.knows(address{transport: "udp", at: "192.0.2.1:5060"}) {
+		t.Errorf("%d, %d", phones, contacts)
+	}
+	r.expire(now.Add(time.Hour))
+	if phones, contacts := r.count(); phones != 0 || contacts != 0 || len(r.places) != 0 {
+		t.Errorf("%d, %d, %v", phones, contacts, r.places)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 const (
 	sweepEvery = 10 * time.Second
+	keepEvery  = 20 * time.Second
 	hangUpTime = 5 * time.Second // for the BYEs of a stop, and for what calls still have to store
 )
 
@@ -42,7 +43,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	stopReading()
 	s.closeSockets()
 	readers.Wait()
-	s.ua.Close() //nolint:errcheck // it complains of connections that are closed already
+	_ = s.ua.Close() // it complains of connections that are closed already
 	return err
 }
 
@@ -74,16 +75,19 @@ func (s *Server) serveStreams(ctx context.Context, l *streamListener, serve func
 	}
 }
 
-// sweep forgets what has run out.
+// sweep forgets what has run out, and keeps open what NAT would close.
 func (s *Server) sweep() {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
+	expire, keep := time.NewTicker(sweepEvery), time.NewTicker(keepEvery)
+	defer expire.Stop()
+	defer keep.Stop()
 	for {
 		select {
 		case <-s.life.Done():
 			return
-		case now := <-ticker.C:
+		case now := <-expire.C:
 			s.registrar.expire(now)
+		case <-keep.C:
+			s.keepOpen()
 		}
 	}
 }

@@ -25,8 +25,8 @@ const tagMark = "sl-"
 func (v *sight) tag() string {
 	var h maphash.Hash
 	h.SetSeed(tagSeed)
-	h.Write(v.callID) //nolint:errcheck // a hash takes everything
-	h.WriteByte(0)    //nolint:errcheck // as above
+	_, _ = h.Write(v.callID) // a hash takes everything
+	_ = h.WriteByte(0)       // as above
 	h.WriteString(strconv.FormatUint(uint64(v.number), 10))
 	return tagMark + hex.EncodeToString(h.Sum(nil))
 }

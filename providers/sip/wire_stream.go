@@ -45,12 +45,12 @@ func (l *streamListener) Accept() (net.Conn, error) {
 		}
 		tcp, ok := c.RemoteAddr().(*net.TCPAddr)
 		if !ok { // it listens on TCP
-			c.Close() //nolint:errcheck // it is refused
+			_ = c.Close() // it is refused
 			continue
 		}
 		s := &stream{Conn: c, of: l, from: netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap(), tcp.AddrPort().Port())}
 		if !l.open(s) {
-			c.Close() //nolint:errcheck // as above
+			_ = c.Close() // as above
 			continue
 		}
 		return s, nil
@@ -91,7 +91,7 @@ func (l *streamListener) closeAll() {
 	}
 	l.mu.Unlock()
 	for _, s := range all {
-		s.Close() //nolint:errcheck // it goes, whatever it says
+		_ = s.Close() // it goes, whatever it says
 	}
 }
 
@@ -202,7 +202,7 @@ func (s *stream) keepAlives(b []byte) []byte {
 	for {
 		switch {
 		case bytes.HasPrefix(b, []byte("\r\n\r\n")):
-			s.Write([]byte("\r\n")) //nolint:errcheck // the next read will tell that it is gone
+			_, _ = s.Write([]byte("\r\n")) // the next read will tell that it is gone
 			b = b[4:]
 		case bytes.HasPrefix(b, []byte("\r\n")) && (len(b) > 3 || len(b) == 2):
 			b = b[2:]
@@ -219,12 +219,12 @@ func (s *stream) refuse() error {
 	s.of.gate.told.malformed.Add(1)
 	if v.method != "" && v.method != "ACK" {
 		if out := (answer{status: v.fault.status, reason: reasonOf(v.fault)}).to(&v, s.from); out != nil {
-			s.Write(out) //nolint:errcheck // it ends anyway
+			_, _ = s.Write(out) // it ends anyway
 		}
 	}
 	// What came before may still be in work, and its answer is due.
 	if err := s.SetReadDeadline(time.Now().Add(lastWords)); err == nil {
-		io.Copy(io.Discard, io.LimitReader(s.Conn, mostMessage)) //nolint:errcheck // it ends, whatever it says
+		_, _ = io.Copy(io.Discard, io.LimitReader(s.Conn, mostMessage)) // it ends, whatever it says
 	}
 	return io.EOF
 }

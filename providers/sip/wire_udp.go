@@ -50,7 +50,7 @@ func (r *udpReader) ReadFrom(b []byte) (int, net.Addr, error) {
 			return n, net.UDPAddrFromAddrPort(from), nil
 		}
 		if s.answer != nil {
-			r.WriteToUDPAddrPort(s.answer, from) //nolint:errcheck // who asked asks again: UDP promises nothing
+			_, _ = r.WriteToUDPAddrPort(s.answer, from) // who asked asks again: UDP promises nothing
 		}
 	}
 }

@@ -23,7 +23,6 @@ type phone struct {
 	seq              int
 	waiting          map[string]chan message // by Call-ID: answers to what it sent
 	live             map[string]bool         // Call-IDs of calls that it was called with
-	ended            map[string]chan struct{}
 }
 
 // message is what a telephone needs of a SIP message.
@@ -41,8 +40,7 @@ func newPhone(number, password string, server netip.AddrPort) (*phone, error) {
 		return nil, err
 	}
 	_ = conn.SetReadBuffer(1 << 20) // as much as the system gives
-	p := &phone{number: number, password: password, server: server, conn: conn, waiting: map[string]chan message{}, live: map[string]bool{},
-		ended: map[string]chan struct{}{}}
+	p := &phone{number: number, password: password, server: server, conn: conn, waiting: map[string]chan message{}, live: map[string]bool{}}
 	go p.listen()
 	return p, nil
 }
@@ -122,10 +120,6 @@ func (p *phone) take(m message, from netip.AddrPort) {
 		p.answer(m, from, 200, "OK", "")
 		p.mu.Lock()
 		delete(p.live, id)
-		if ch := p.ended[id]; ch != nil {
-			close(ch)
-			delete(p.ended, id)
-		}
 		p.mu.Unlock()
 	case "ACK":
 	default:
@@ -175,13 +169,13 @@ func (p *phone) description() string {
 // dialog is a call that this telephone made.
 type dialog struct {
 	id, tag, to, target, route string
-	whom                       string
+	branch                     string
 	cseq                       int
-	ended                      chan struct{}
 }
 
 // request sends and waits for a final answer, retransmitting as RFC 3261 section 17.1 says.
-func (p *phone) request(text, id string, within time.Duration) (message, error) {
+func (p *phone) request(text string, d *dialog, within time.Duration) (message, error) {
+	id, cseq := d.id, strconv.Itoa(d.cseq)+" "
 	ch := make(chan message, 8)
 	p.mu.Lock()
 	p.waiting[id] = ch
@@ -200,6 +194,9 @@ func (p *phone) request(text, id string, within time.Duration) (message, error) 
 	for {
 		select {
 		case m := <-ch:
+			if !strings.HasPrefix(m.headers["cseq"], cseq) {
+				continue // of the request before
+			}
 			if m.status >= 200 {
 				return m, nil
 			}
@@ -238,13 +235,15 @@ func (p *phone) proof(challenge, method, uri string) string {
 }
 
 func (p *phone) text(method, uri string, d *dialog, extra, body string) string {
-	p.mu.Lock()
-	p.seq++
-	branch := fmt.Sprintf("z9hG4bK%s%d", p.number, p.seq)
-	p.mu.Unlock()
+	if method != "ACK" || d.target != "" { // an ACK for a refusal belongs to the transaction of its INVITE
+		p.mu.Lock()
+		p.seq++
+		d.branch = fmt.Sprintf("z9hG4bK%s%d", p.number, p.seq)
+		p.mu.Unlock()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: <sip:%s@127.0.0.1>;tag=%s\r\nTo: %s\r\n"+
-		"Call-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:%s@127.0.0.1:%d>\r\n%s", method, uri, p.port(), branch, p.number, d.tag, d.to, d.id, d.cseq, method,
+		"Call-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:%s@127.0.0.1:%d>\r\n%s", method, uri, p.port(), d.branch, p.number, d.tag, d.to, d.id, d.cseq, method,
 		p.number, p.port(), extra)
 	p.finish(&b, body)
 	return b.String()
@@ -253,7 +252,7 @@ func (p *phone) text(method, uri string, d *dialog, extra, body string) string {
 // proved sends a request, and again with a proof where that is asked for.
 func (p *phone) proved(method, uri string, d *dialog, extra, body string, within time.Duration) (message, error) {
 	d.cseq++
-	m, err := p.request(p.text(method, uri, d, extra, body), d.id, within)
+	m, err := p.request(p.text(method, uri, d, extra, body), d, within)
 	if err != nil || m.status != 401 && m.status != 407 {
 		return m, err
 	}
@@ -266,7 +265,7 @@ func (p *phone) proved(method, uri string, d *dialog, extra, body string, within
 		d.to = to
 	}
 	d.cseq++
-	return p.request(p.text(method, uri, d, extra+header+p.proof(challenge, method, uri)+"\r\n", body), d.id, within)
+	return p.request(p.text(method, uri, d, extra+header+p.proof(challenge, method, uri)+"\r\n", body), d, within)
 }
 
 func (p *phone) register() error {
@@ -285,7 +284,7 @@ func (p *phone) call(whom string) (*dialog, error) {
 	id := fmt.Sprintf("%s-%d-%d", p.number, p.seq, time.Now().UnixNano())
 	p.mu.Unlock()
 	uri := fmt.Sprintf("sip:%s@%s", whom, p.server)
-	d := &dialog{id: id, tag: "c" + id, to: "<" + uri + ">", whom: uri, ended: make(chan struct{})}
+	d := &dialog{id: id, tag: "c" + id, to: "<" + uri + ">"}
 	m, err := p.proved("INVITE", uri, d, "", p.description(), 30*time.Second)
 	if err != nil {
 		return nil, err
@@ -316,7 +315,7 @@ func (r refused) Error() string { return "refused: " + strconv.Itoa(int(r)) }
 
 func (p *phone) hangUp(d *dialog) error {
 	d.cseq++
-	m, err := p.request(p.text("BYE", d.target, d, d.route, ""), d.id, 20*time.Second)
+	m, err := p.request(p.text("BYE", d.target, d, d.route, ""), d, 20*time.Second)
 	if err == nil && m.status != 200 {
 		err = refused(m.status)
 	}

@@ -59,7 +59,8 @@ type setups struct {
 	refused      int // of the failed: 503, which tells to come again
 	seconds      float64
 	p50, p95     time.Duration
-	cpu          time.Duration // of the server, for each call that was done
+	cpu          time.Duration  // of the server, for each call that was done
+	why          map[string]int // of the failed
 }
 
 func (s setups) goodput() float64 { return float64(s.done) / s.seconds }
@@ -68,6 +69,7 @@ const talk = 500 * time.Millisecond
 
 // offer begins calls at a rate, whether or not those before have been answered, as people do.
 func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setups, err error) {
+	out.why = map[string]int{}
 	free := make(chan pair, len(pairs))
 	for _, p := range pairs {
 		free <- p
@@ -90,6 +92,7 @@ func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setup
 		default: // all telephones are busy: the call is offered and fails
 			mu.Lock()
 			out.failed++
+			out.why["all telephones are busy"]++
 			mu.Unlock()
 			continue
 		}
@@ -105,6 +108,9 @@ func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setup
 			mu.Lock()
 			defer mu.Unlock()
 			var status refused
+			if err != nil {
+				out.why[err.Error()]++
+			}
 			switch {
 			case err == nil:
 				out.done++
