@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -72,6 +73,22 @@ func (w *masking) tryBind(in BindCall) (*Bound, error) {
 		in.Application = w.app
 	}
 	return w.calls.BindCall(AsApplication(w.Context(), in.Application), in)
+}
+
+// Any number of the pool is drawn (documented), also one that can only be shown.
+func TestDrawnAtRandom(t *testing.T) {
+	masksOnBoth(t, func(w *masking) {
+		w.change(func(ctx context.Context, tx *ent.Client) error {
+			return tx.Number.UpdateOneID(w.x["+8617118230001"].ID).SetAbility("display").Exec(ctx)
+		})
+		drawn := map[string]int{}
+		for i := range 60 { // one of four is missing once in ten million runs
+			drawn[w.bind(BindCall{Caller: fmt.Sprintf("+86138001%05d", i), Callee: fmt.Sprintf("+86138002%05d", i)}).Number.Number]++
+		}
+		if len(drawn) != 4 {
+			t.Error(drawn)
+		}
+	})
 }
 
 func TestBind(t *testing.T) {

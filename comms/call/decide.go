@@ -118,7 +118,7 @@ func (f *facts) through(x *ourNumber) through {
 		return through{ask: &askNumber, text: "it is the caller's own mask (AX): he is asked whom to call"}
 	case m != nil && m.Kind == mask.KindAx:
 		return through{mask: m, to: f.Beyond, shown: x.Number.Number}
-	case m == nil && hit.Ended:
+	case m == nil && hit.Ended && (hit.Rests || hit.Anybody == nil) && !hit.Dial: // who dials an extension says whom he means
 		return through{why: WhyExpired, text: "the caller's mask has ended"}
 	case hit.Anybody != nil:
 		return party(hit.Anybody, hit.Anybody.First, x.Number.Number)
@@ -237,7 +237,7 @@ func (d *decision) ownRecord() {
 			return
 		}
 	}
-	row := &comms.Call{ID: uuid.New(), ConversationID: d.f.Call, AccountID: c.Account, Peer: d.f.resolve(d.f.Dialled, c.Account).called,
+	row := &comms.Call{ID: uuid.New(), ConversationID: d.f.Call, AccountID: c.Account, Peer: d.f.called(),
 		Direction: call.DirectionOutgoing}
 	if len(d.Records) == 0 {
 		row.ID = d.f.Call

@@ -151,6 +151,9 @@ func (f *facts) resolve(d dialled, payer uuid.UUID) destination {
 	return destination{called: d.digits}
 }
 
+// called is whom the caller called, as he knows it: behind a masked number is somebody else, who is none of his business.
+func (f *facts) called() string { return f.resolve(f.Dialled, f.Caller.Account).called }
+
 // at is what a number leads to in calls for which that account pays; Nil: nobody here pays, the call came from outside. Such a call
 // reaches what is ours and is never passed on: a trunk that is sent its own calls back, or another's, would have found a free line.
 func (f *facts) at(e164 string, payer uuid.UUID) destination {

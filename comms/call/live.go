@@ -38,6 +38,7 @@ type liveCall struct {
 	question question     // what was asked, to be asked again with digits
 	tries    int          // how often digits were asked for
 	end      *End         // was reported, but could not be written down yet
+	transfer *transferring
 }
 
 func newRegistry() *registry {
@@ -74,20 +75,10 @@ func (r *registry) admit(f *facts, q question, decide func(*facts) *decision) *d
 	if d.Verdict.Refuse == nil {
 		r.take(l, f.At)
 	}
-	if len(d.Records) > 0 {
+	if len(d.Records) > 0 || l.takes {
 		r.calls[f.Call] = l
 	}
 	return d
-}
-
-// consult decides of a call that is not made.
-func (r *registry) consult(f *facts, decide func(*facts) *decision) *decision {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.load.forget(clock.Now().Add(-time.Minute))
-	f.Load = &r.load
-	defer func() { f.Load = nil }()
-	return decide(f)
 }
 
 func (r *registry) take(l *liveCall, now clock.Micros) {
@@ -151,11 +142,14 @@ func (r *registry) asked(id uuid.UUID) (q question, tries int, ok bool) {
 	return l.question, l.tries, true
 }
 
-// moved notes how far a call has come.
+// stages are the statuses of a live call in their order.
+var stages = []call.Status{call.StatusQueued, call.StatusDialling, call.StatusRinging, call.StatusAnswered}
+
+// moved notes how far a call has come. Of two reports that were written down one after the other the first may be noted here last.
 func (r *registry) moved(id uuid.UUID, to call.Status, at clock.Micros) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.calls[id]; l != nil {
+	if l := r.calls[id]; l != nil && slices.Index(stages, to) > slices.Index(stages, l.status) {
 		l.status, l.since = to, at
 	}
 }
@@ -174,6 +168,39 @@ func (r *registry) ending(id uuid.UUID, e End) End {
 		l.end = &e
 	}
 	return *l.end
+}
+
+// transferring notes a transfer that is about to be ordered; false: there is one already.
+func (r *registry) transferring(id uuid.UUID, t *transferring) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.calls[id]
+	if l == nil { // the engine won't know the call either
+		return true
+	}
+	if l.transfer != nil {
+		return false
+	}
+	l.transfer = t
+	return true
+}
+
+// transfer is the one that a call is in; nil: none.
+func (r *registry) transfer(id uuid.UUID) *transferring {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.calls[id]; l != nil {
+		return l.transfer
+	}
+	return nil
+}
+
+func (r *registry) transferOver(id uuid.UUID, t *transferring) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.calls[id]; l != nil && l.transfer == t {
+		l.transfer = nil
+	}
 }
 
 // drop forgets a call whose end is written down, or that never came to be.

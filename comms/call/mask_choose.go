@@ -53,7 +53,7 @@ func (s *Service) choose(ctx context.Context, c *comms.Change, w *maskWish, at s
 	if w.area != "" {
 		fit = append(fit, inArea(w.area))
 	}
-	n, err := c.Tx().Number.Query().Where(fit...).Where(number.IDNotIn(o.ids()...)).Order(bestFirst, atRandom).First(ctx)
+	n, err := c.Tx().Number.Query().Where(fit...).Where(number.IDNotIn(o.ids()...)).Order(w.drawn()...).First(ctx)
 	if ent.IsNotFound(err) && w.anyhow {
 		n, err = o.longestRested(ctx, c, fit)
 	}
@@ -177,6 +177,15 @@ func (o *occupied) longestRested(ctx context.Context, c *comms.Change, fit []pre
 		return nil, &ent.NotFoundError{}
 	}
 	return slices.MinFunc(rows, func(a, b *comms.Number) int { return int(o.rests[a.ID] - o.rests[b.ID]) }), nil
+}
+
+// drawn is how one of those that are free is chosen: of an application's pool any at random (documented by privacy call), for nothing but masks
+// is there; of an account's numbers one that has the least to do besides.
+func (w *maskWish) drawn() []number.OrderOption {
+	if w.app != uuid.Nil {
+		return []number.OrderOption{atRandom}
+	}
+	return []number.OrderOption{bestFirst, atRandom}
 }
 
 // bestFirst prefers numbers that can be both shown and called, and for which no telephone rings: nobody else waits for their calls.

@@ -21,6 +21,7 @@ type maskHit struct {
 	ShownAs string      // what Peer sees: X, or the number that Peer would dial itself (AXYB)
 	Against bool        // Mask lets only the other side call
 	Ended   bool        // there is no live one, but the caller had a mask on X
+	Rests   bool        // and it ended only lately: he still knows X as the way to somebody else
 	Anybody *comms.Mask // the AX mask of X: whoever is no party reaches its first party
 	Dial    bool        // X has AXE masks: an extension says who is meant
 	Masked  bool        // X has masks, or had some, or belongs to an application's pool
@@ -81,6 +82,8 @@ func (s *Service) maskOf(ctx context.Context, hit *maskHit, x *comms.Number, cal
 	m := row.Edges.Mask
 	if row.FreedAt != nil && *row.FreedAt <= now || ended(m, now) {
 		hit.Ended = true
+		lately := now.Add(-s.masks.rest)
+		hit.Rests = (row.FreedAt == nil || *row.FreedAt > lately) && !ended(m, lately)
 		return nil
 	}
 	hit.Mask, hit.ShownAs = m, x.Number

@@ -193,14 +193,17 @@ func (d *decision) firstSide(in PlaceCall, row *comms.Call) (why Why, text strin
 		return "", ""
 	}
 	from := f.own(f.Caller.Account)
+	if from == nil {
+		return WhyDisabled, "the number from which to call is gone, or switched off"
+	}
 	if in.First != "" {
 		to := f.resolve(f.First, f.Caller.Account)
-		row.Peer, row.Second = to.called, v.Second.Number
+		row.Peer, row.Second = to.called, f.called()
 		v.First, why, text = d.reach(to, from.Number.Number, from)
 		return why, text
 	}
 	if own := f.ringing(from.Number.Number, from.AccountID); len(own) > 0 {
-		v.First, why, text = d.ring(&Leg{Number: from.Number.Number, ShownAs: v.Second.Number, RingFor: f.Limits.RingFor}, own)
+		v.First, why, text = d.ring(&Leg{Number: from.Number.Number, ShownAs: f.called(), RingFor: f.Limits.RingFor}, own)
 		return why, text
 	}
 	v.Hold = true

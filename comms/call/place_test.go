@@ -137,6 +137,12 @@ func TestPlacedCallsThatFail(t *testing.T) {
 				t.Errorf("%v: %+v, %v", fault, placed, err)
 			}
 		}
+		for to, want := range map[string]Why{"+12025550123": WhyNotAllowed, "+999999999999": WhyNoSuch, shown: WhyNotAllowed} {
+			placed, err = x.calls.PlaceCall(x.alice, PlaceCall{From: x.number[desk].ID, To: to, ClientKey: to, Anyhow: true})
+			if err != nil || placed.Replayed || *placed.Call.Outcome != call.OutcomeFailed || placed.Call.Reason != string(want) {
+				t.Errorf("%s: %+v, %v", to, placed, err)
+			}
+		}
 		row, err := x.calls.PlaceFor(t.Context(), PlaceMasked{AccountID: x.number[quiet].AccountID, X: x.number[quiet], First: ann, Second: "+12025550123"})
 		if err != nil || *row.Outcome != call.OutcomeFailed || row.Reason != string(WhyNotAllowed) || row.Peer != ann || row.Second != "+12025550123" {
 			t.Errorf("%+v, %v", row, err)

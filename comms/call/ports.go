@@ -31,13 +31,15 @@ type Archive interface {
 	Remove(ctx context.Context, recording uuid.UUID) error
 }
 
-// Order is one thing to do to a live call. Exactly one field is set.
+// Order is one thing to do to a live call. Exactly one field is set, and Joins with Transfer.
 type Order struct {
 	HangUp      *End         // end it, all legs
 	SendDigits  *SendDigits  // RFC 4733 telephone-events (or INFO where that was not agreed)
 	StartRecord *StartRecord // from now on, both sides
 	StopRecord  bool
 	Transfer    *Leg // the second leg is replaced by this one once it answers; until then the first hears ringing
+	// Joins is what is reported of that new side by itself: that it rings, answers, and leaves or does not come. Orders may name it too.
+	Joins uuid.UUID
 }
 
 // SendDigits asks for digits to be sent to one side of a call: 0-9 * # A-D, a comma is half a second's pause.

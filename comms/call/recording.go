@@ -32,6 +32,7 @@ type recordingDesk struct {
 	mu      sync.Mutex
 	writing map[uuid.UUID]time.Time // begun by this process, when, and not ended: their files are not to be touched
 	unkept  map[uuid.UUID]Recorded  // ended, and not settled: the archive or the store was away
+	over    map[uuid.UUID]struct{}  // stopped by order, and not settled
 	sweptTo clock.Micros            // what began until then was swept by age
 }
 
@@ -55,9 +56,32 @@ func (d *recordingDesk) end(id uuid.UUID, how Recorded) {
 	d.unkept[id] = how
 }
 
+// stopped says that the order to stop it was taken: the call can have another recording from now on.
+func (d *recordingDesk) stopped(id uuid.UUID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, writes := d.writing[id]; !writes { // its end was told already
+		return
+	}
+	if d.over == nil {
+		d.over = map[uuid.UUID]struct{}{}
+	}
+	d.over[id] = struct{}{}
+}
+
+// isStopped tells whether nobody writes it any more, though it may not be settled.
+func (d *recordingDesk) isStopped(id uuid.UUID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, over := d.over[id]
+	_, ended := d.unkept[id]
+	return over || ended
+}
+
 func (d *recordingDesk) settled(id uuid.UUID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	delete(d.over, id)
 	delete(d.unkept, id)
 	delete(d.writing, id)
 }
@@ -84,8 +108,8 @@ func (s *Service) recordingFile(id uuid.UUID) string {
 // startRecording makes the row of a recording of the call, unless one runs already: then it is that one. The caller has locked the
 // account and orders the room that speaks SIP to write it.
 func (s *Service) startRecording(ctx context.Context, c *comms.Change, row *comms.Call) (*comms.Recording, error) {
-	r, err := c.Tx().Recording.Query().Where(recording.CallID(row.ID), recording.StatusEQ(recording.StatusRecording)).First(ctx)
-	if err == nil || !ent.IsNotFound(err) {
+	r, err := s.runningRecording(ctx, c.Tx(), row.ID)
+	if r != nil || err != nil {
 		return r, err
 	}
 	r, err = c.Tx().Recording.Create().SetAccountID(row.AccountID).SetCallID(row.ID).SetNode(s.in.Node()).SetCreatedAt(c.Now()).Save(ctx)

@@ -101,6 +101,7 @@ type liveCall struct {
 
 	dial     *dialling // who is being rung
 	transfer *transfer // a side is being replaced
+	joined   uuid.UUID // what the second side is called by itself, which came by an ordered transfer; Nil: it did not
 	ask      *asking
 	asks     int
 	bridge   *media.Bridge
@@ -171,6 +172,33 @@ func (c *liveCall) named(id uuid.UUID) {
 	}
 	c.id = id
 	c.s.live[id] = c
+}
+
+// also takes another name, of a side alone.
+func (c *liveCall) also(id uuid.UUID) {
+	if id == uuid.Nil {
+		return
+	}
+	c.s.tables.Lock()
+	defer c.s.tables.Unlock()
+	c.s.live[id] = c
+}
+
+// sideOver tells that the side of that name is no longer in the call, or never came to be.
+func (c *liveCall) sideOver(id uuid.UUID, e call.End) {
+	if id == uuid.Nil {
+		return
+	}
+	if e.Cause == 0 {
+		e.Cause = meant(e.Why).cause
+	}
+	c.tellEndOf(id, e)
+	if c.tape != nil && c.tape.of == id { // what is said from now on is not that account's to hear
+		c.stopTape()
+	}
+	c.s.tables.Lock()
+	defer c.s.tables.Unlock()
+	delete(c.s.live, id)
 }
 
 func (c *liveCall) forget() {

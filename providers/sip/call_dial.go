@@ -175,7 +175,7 @@ func (c *liveCall) rang(l *leg, status int) {
 	}
 	if !d.rang {
 		d.rang, news = true, true
-		if t := c.transfer; l.side == call.ByCallee && (t == nil || t.id != c.id) {
+		if l.side == call.ByCallee {
 			c.tellRinging()
 		}
 	}

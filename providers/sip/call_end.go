@@ -55,5 +55,6 @@ func (c *liveCall) end(e call.End) {
 	c.s.open--
 	c.s.tables.Unlock()
 	c.tellEnd()
+	c.sideOver(c.joined, e)
 	c.stopTape()
 }

@@ -65,6 +65,10 @@ func (s *scripted) note(line string) {
 
 func (s *scripted) CallRinging(context.Context, uuid.UUID) error  { s.note("ringing"); return nil }
 func (s *scripted) CallAnswered(context.Context, uuid.UUID) error { s.note("answered"); return nil }
+func (s *scripted) CallTransferred(_ context.Context, _ uuid.UUID, why call.Why) error {
+	s.note(strings.TrimSpace("transferred " + string(why)))
+	return nil
+}
 func (s *scripted) CallEnded(_ context.Context, _ uuid.UUID, e call.End) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

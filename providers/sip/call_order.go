@@ -45,7 +45,7 @@ func (s *Server) Order(ctx context.Context, id uuid.UUID, o call.Order) error {
 	c := s.live[id]
 	s.tables.Unlock()
 	done := make(chan error, 1)
-	if c == nil || !c.box.post(func() { done <- c.obey(o) }) {
+	if c == nil || !c.box.post(func() { done <- c.obey(id, o) }) {
 		return unknown()
 	}
 	select {
@@ -56,8 +56,8 @@ func (s *Server) Order(ctx context.Context, id uuid.UUID, o call.Order) error {
 	}
 }
 
-// obey does what is ordered, or says why it can't be done now.
-func (c *liveCall) obey(o call.Order) error {
+// obey does what is ordered of the call under one of its names, or says why it can't be done now.
+func (c *liveCall) obey(id uuid.UUID, o call.Order) error {
 	if c.stage == stageEnded {
 		return unknown()
 	}
@@ -68,7 +68,7 @@ func (c *liveCall) obey(o call.Order) error {
 	case o.SendDigits != nil:
 		return c.sendDigits(o.SendDigits)
 	case o.StartRecord != nil:
-		return c.startTape(o.StartRecord.Recording)
+		return c.startTape(id, o.StartRecord.Recording)
 	case o.StopRecord:
 		if c.tape == nil {
 			return notNow("the call is not being recorded")
@@ -76,7 +76,7 @@ func (c *liveCall) obey(o call.Order) error {
 		c.stopTape()
 		return nil
 	case o.Transfer != nil:
-		return c.startTransfer(&transfer{keep: c.first, leaving: c.second, to: o.Transfer, id: c.id})
+		return c.startTransfer(&transfer{keep: c.first, leaving: c.second, to: o.Transfer, id: c.id, joins: o.Joins})
 	default:
 		return &comms.Error{Code: comms.Invalid, Text: "the order is empty"}
 	}

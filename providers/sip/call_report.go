@@ -89,14 +89,19 @@ func (r *reports) store(next report) {
 
 func (c *liveCall) tellRinging() {
 	id := c.id
-	if c.transfer != nil { // of a telephone's transfer, which is a call of its own
-		id = c.transfer.id
+	switch t := c.transfer; {
+	case t == nil:
+	case t.id != c.id: // a telephone's transfer, which is a call of its own
+		id = t.id
+	case t.joins == uuid.Nil:
+		return
+	default:
+		id = t.joins
 	}
 	c.reports.add(report{what: "ringing", once: true, tell: func(ctx context.Context) error { return c.s.rules.CallRinging(ctx, id) }})
 }
 
-func (c *liveCall) tellAnswered() {
-	id := c.id
+func (c *liveCall) tellAnswered(id uuid.UUID) {
 	c.reports.add(report{what: "answered", tell: func(ctx context.Context) error { return c.s.rules.CallAnswered(ctx, id) }})
 }
 
@@ -109,4 +114,10 @@ func (c *liveCall) tellEnd() {
 
 func (c *liveCall) tellEndOf(id uuid.UUID, e call.End) {
 	c.reports.add(report{what: "ended", tell: func(ctx context.Context) error { return c.s.rules.CallEnded(ctx, id, e) }})
+}
+
+// tellTransfer tells what became of an ordered transfer: empty: the new side answered.
+func (c *liveCall) tellTransfer(why call.Why) {
+	id := c.id
+	c.reports.add(report{what: "transferred", tell: func(ctx context.Context) error { return c.s.rules.CallTransferred(ctx, id, why) }})
 }

@@ -29,7 +29,7 @@ func (c *liveCall) secondAnswered(l *leg) {
 // talk begins the conversation: it is reported, and its longest duration counts from now.
 func (c *liveCall) talk() {
 	c.stage = stageTalking
-	c.tellAnswered()
+	c.tellAnswered(c.id)
 	if v := c.verdict; v != nil && v.MaxDuration > 0 {
 		c.timers = append(c.timers, c.after(v.MaxDuration, func() {
 			c.end(call.End{Why: call.WhyTooLong, By: call.ByUs})

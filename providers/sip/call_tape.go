@@ -15,13 +15,14 @@ import (
 // tape is a recording that is being written.
 type tape struct {
 	id       uuid.UUID
+	of       uuid.UUID // under which name of the call it was ordered
 	file     string
 	recorder *media.Recorder
 }
 
 // startTape records both sides from now on: the first on the left channel, the second on the right. Where nobody is on the first side
 // (Hold) the one that there is is on the left.
-func (c *liveCall) startTape(id uuid.UUID) error {
+func (c *liveCall) startTape(of, id uuid.UUID) error {
 	if c.tape != nil {
 		return notNow("the call is being recorded already")
 	}
@@ -40,7 +41,7 @@ func (c *liveCall) startTape(id uuid.UUID) error {
 	if err != nil {
 		return fmt.Errorf("start a recording: %w", err)
 	}
-	c.tape = &tape{id: id, file: file, recorder: recorder}
+	c.tape = &tape{id: id, of: of, file: file, recorder: recorder}
 	return nil
 }
 

@@ -14,6 +14,7 @@ type transfer struct {
 	leaving *leg
 	to      *call.Leg
 	id      uuid.UUID              // what the call is called afterwards: a telephone's transfer is a call of its own
+	joins   uuid.UUID              // what the new side of one that keeps its name is called by itself; Nil: nothing is told of it
 	verdict *call.Verdict          // of that call
 	left    *call.End              // the one that was to leave has left already
 	told    func(call.Why, func()) // hears what became of it, and then does what follows; nil: nobody asked
@@ -36,6 +37,7 @@ func (c *liveCall) startTransfer(t *transfer) error {
 		return notNow("the call is being transferred already")
 	}
 	c.transfer = t
+	c.also(t.joins)
 	c.part()
 	t.leaving.playing(media.Silence(), nil)
 	c.ring(call.ByCallee, t.to, &dialling{
@@ -56,11 +58,16 @@ func (c *liveCall) transferred(t *transfer, l *leg) {
 	}
 	c.second = l
 	t.tell("", func() { t.leaving.hangUp(call.WhyHungUp, "") })
+	c.sideOver(c.joined, call.End{Why: call.WhyHungUp, By: call.ByUs})
+	c.joined = t.joins
 	if t.id == c.id {
 		if c.tape != nil {
 			c.tape.recorder.Replace(l.sound)
 		}
-		c.join(c.first, c.second)
+		c.tellTransfer("")
+		if c.join(c.first, c.second) && t.joins != uuid.Nil {
+			c.tellAnswered(t.joins)
+		}
 		return
 	}
 	c.stopTape()
@@ -93,10 +100,13 @@ func (c *liveCall) notTransferred(t *transfer, e call.End) {
 func (c *liveCall) dropTransfer(t *transfer, e call.End) {
 	c.transfer = nil
 	t.tell(e.Why, func() {})
-	if t.id != c.id {
-		if e.Cause == 0 {
-			e.Cause = meant(e.Why).cause
-		}
-		c.tellEndOf(t.id, e)
+	c.sideOver(t.joins, e)
+	if t.id == c.id {
+		c.tellTransfer(e.Why)
+		return
 	}
+	if e.Cause == 0 {
+		e.Cause = meant(e.Why).cause
+	}
+	c.tellEndOf(t.id, e)
 }

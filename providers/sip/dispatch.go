@@ -189,9 +189,11 @@ func (s *Server) readable(req *sip.Request, tx sip.ServerTransaction) bool {
 			s.reply(tx, req, 415, "Unsupported Media Type", sip.NewHeader("Accept", sdp))
 			return false
 		}
-		if h := req.GetHeader("Content-Encoding"); h != nil && !strings.EqualFold(strings.TrimSpace(h.Value()), "identity") {
-			s.reply(tx, req, 415, "Unsupported Media Type", sip.NewHeader("Accept-Encoding", "identity"))
-			return false
+		for _, name := range []string{"Content-Encoding", "e"} { // its compact form
+			if h := req.GetHeader(name); h != nil && !strings.EqualFold(strings.TrimSpace(h.Value()), "identity") {
+				s.reply(tx, req, 415, "Unsupported Media Type", sip.NewHeader("Accept-Encoding", "identity"))
+				return false
+			}
 		}
 	}
 	if accepts := req.GetHeaders("Accept"); len(accepts) > 0 {

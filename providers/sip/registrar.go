@@ -36,16 +36,25 @@ func (b *binding) address() address {
 
 // registrar is the location service (RFC 3261 section 10): in memory, because every call asks it. The rules keep it across restarts.
 type registrar struct {
+	turns [64]sync.Mutex // of telephones, by a byte of their ids: one thing happens to one at a time, here and in the rules
+
 	mu     sync.Mutex
 	phones map[uuid.UUID][]*binding
-	places map[place]int // how many bindings are reached there
+	places map[place]map[uuid.UUID]int // how many bindings of which telephone are reached there
+}
+
+// turn waits until nobody else changes the bindings of a telephone.
+func (r *registrar) turn(phone uuid.UUID) (done func()) {
+	m := &r.turns[int(phone[15])%len(r.turns)]
+	m.Lock()
+	return m.Unlock
 }
 
 // place is a transport and an address.
 type place struct{ by, at string }
 
 func newRegistrar() *registrar {
-	return &registrar{phones: map[uuid.UUID][]*binding{}, places: map[place]int{}}
+	return &registrar{phones: map[uuid.UUID][]*binding{}, places: map[place]map[uuid.UUID]int{}}
 }
 
 // contactsOf is where a telephone can be reached now: each contact that it has registered and that has not expired, the preferred first.
@@ -76,7 +85,7 @@ func (r *registrar) of(phone uuid.UUID, now time.Time) []binding {
 func (r *registrar) knows(a address) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.places[place{a.transport, a.at}] > 0
+	return len(r.places[place{a.transport, a.at}]) > 0
 }
 
 // put adds a binding, or replaces the one of the same URI.
@@ -85,7 +94,11 @@ func (r *registrar) put(phone uuid.UUID, b *binding) {
 	defer r.mu.Unlock()
 	r.drop(phone, func(o *binding) bool { return o.text == b.text })
 	r.phones[phone] = append(r.phones[phone], b)
-	r.places[place{b.by, b.at}]++
+	p := place{b.by, b.at}
+	if r.places[p] == nil {
+		r.places[p] = map[uuid.UUID]int{}
+	}
+	r.places[p][phone]++
 }
 
 // drop removes those that match. The lock must be held.
@@ -96,7 +109,10 @@ func (r *registrar) drop(phone uuid.UUID, match func(*binding) bool) (gone []*bi
 		}
 		gone = append(gone, b)
 		p := place{b.by, b.at}
-		if r.places[p]--; r.places[p] <= 0 {
+		if r.places[p][phone]--; r.places[p][phone] <= 0 {
+			delete(r.places[p], phone)
+		}
+		if len(r.places[p]) == 0 {
 			delete(r.places, p)
 		}
 		return true
@@ -123,20 +139,21 @@ func (r *registrar) expire(now time.Time) {
 	}
 }
 
-// over drops what was reached over a connection that ended.
-func (r *registrar) over(p place) map[uuid.UUID][]*binding {
+// at are the telephones that are reached at a place.
+func (r *registrar) at(p place) (phones []uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.places[p] == 0 {
-		return nil
+	for phone := range r.places[p] {
+		phones = append(phones, phone)
 	}
-	out := map[uuid.UUID][]*binding{}
-	for phone := range r.phones {
-		if gone := r.drop(phone, func(b *binding) bool { return b.by == p.by && b.at == p.at }); len(gone) > 0 {
-			out[phone] = gone
-		}
-	}
-	return out
+	return phones
+}
+
+// over drops the bindings of a telephone that were reached over a connection that ended.
+func (r *registrar) over(phone uuid.UUID, p place) []*binding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drop(phone, func(b *binding) bool { return b.by == p.by && b.at == p.at })
 }
 
 func (r *registrar) count() (phones, contacts int) {
@@ -175,10 +192,13 @@ func (s *Server) hungUp(by string, from netip.AddrPort) {
 	if s.stopping.Load() { // they come back after a restart, and need not be told to be gone for that
 		return
 	}
-	for phone, list := range s.registrar.over(place{by, from.String()}) {
-		for _, b := range list {
+	p := place{by, from.String()}
+	for _, phone := range s.registrar.at(p) {
+		done := s.registrar.turn(phone) // it may be registering by another connection at this moment
+		for _, b := range s.registrar.over(phone, p) {
 			s.forgetContact(phone, b)
 		}
+		done()
 	}
 }
 

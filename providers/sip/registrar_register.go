@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,8 +31,17 @@ type wish struct {
 	all     bool
 }
 
+// mostRegisters is how many REGISTERs are in hand at once. After a power cut all telephones come back together; those that are told to
+// come again later are let in sooner than if all waited together.
+const mostRegisters = 300
+
 // onRegister binds contacts to a telephone (RFC 3261 section 10.3). All of them or none.
 func (s *Server) onRegister(req *sip.Request, tx sip.ServerTransaction) {
+	defer s.registering.Add(-1)
+	if s.registering.Add(1) > mostRegisters {
+		s.reply(tx, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", strconv.Itoa(3+rand.IntN(10))))
+		return
+	}
 	phone, ok := s.prove(req, tx)
 	if !ok {
 		return
@@ -49,6 +59,7 @@ func (s *Server) onRegister(req *sip.Request, tx sip.ServerTransaction) {
 		s.reply(tx, req, status, reason, more...)
 		return
 	}
+	defer s.registrar.turn(phone.ID)()
 	now := time.Now()
 	for _, w := range wishes {
 		for _, b := range s.registrar.of(phone.ID, now) {

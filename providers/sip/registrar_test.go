@@ -264,6 +264,47 @@ func TestContactsOutliveTheProcess(t *testing.T) {
 	}
 }
 
+// When all come back at once some are told to come a little later.
+func TestRegisterStorm(t *testing.T) {
+	d := openDesk(t, Options{})
+	d.phone("1001", "pa55-word-1001")
+	w := d.dial("UDP")
+	d.registering.Add(mostRegisters)
+	q := inquiry{method: "REGISTER", user: "1001", callID: "a", cseq: 1}
+	w.ask(q)
+	if r := w.status("with enough in hand", 503); r.GetHeader("Retry-After") == nil {
+		t.Error(r)
+	}
+	d.registering.Add(-mostRegisters)
+	q.cseq = 2
+	w.ask(q)
+	w.status("later", 401)
+	d.until("nothing in hand", func() bool { return d.registering.Load() == 0 })
+}
+
+// A telephone that comes back by another connection before the old one is seen to have ended stays registered, here and in the rules.
+func TestConnectionChanges(t *testing.T) {
+	d := openDesk(t, Options{})
+	p := d.phone("1001", "pa55-word-1001")
+	for i := range 20 {
+		q := inquiry{user: "1001", callID: fmt.Sprint("c", i), cseq: 1, more: []string{"Contact: <sip:1001@192.0.2.1;transport=tcp>"}}
+		old, fresh := d.dial("TCP"), d.dial("TCP")
+		if r := old.register(q, "pa55-word-1001"); r.StatusCode != 200 {
+			t.Fatal(r)
+		}
+		old.Close()
+		q.callID += "+"
+		if r := fresh.register(q, "pa55-word-1001"); r.StatusCode != 200 {
+			t.Fatal(r)
+		}
+		d.until("the old connection's end", func() bool { return d.Stats().Streams == i+1 })
+		d.reachable(p.ID, fresh, "sip:1001@192.0.2.1;transport=tcp 60")
+		if rows, err := d.rules.Contacts(d.ctx); err != nil || len(rows) != 1 || rows[0].Source != fresh.local().String() {
+			t.Fatalf("the rules know %v, %v", rows, err)
+		}
+	}
+}
+
 // Whoever's password was changed is out.
 func TestPasswordChanged(t *testing.T) {
 	d := openDesk(t, Options{})

@@ -95,6 +95,7 @@ type reporter interface {
 	CallRinging(ctx context.Context, id uuid.UUID) error
 	CallAnswered(ctx context.Context, id uuid.UUID) error
 	CallEnded(ctx context.Context, id uuid.UUID, e call.End) error
+	CallTransferred(ctx context.Context, id uuid.UUID, why call.Why) error
 }
 
 // archivist takes finished recordings.
@@ -130,6 +131,7 @@ type Server struct {
 	draining atomic.Bool // no new calls
 	stopping atomic.Bool // the sockets are about to close
 
+	registering                  atomic.Int64 // REGISTERs in hand
 	panics, registered, refusals atomic.Uint64
 
 	*calls // dialog_*.go, call_*.go: what lives while there are calls

@@ -73,8 +73,9 @@ const mostPeers = 50_000
 func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
 	var readers sync.WaitGroup
 	defer readers.Wait()
-	check := time.NewTicker(time.Second)
+	check, pause := time.NewTicker(time.Second), time.NewTicker(10*time.Millisecond)
 	defer check.Stop()
+	defer pause.Stop()
 	for ctx.Err() == nil {
 		r := &udpReader{UDPConn: conn, gate: s.gate, began: s.ready, retire: make(chan struct{}), stop: ctx.Done()}
 		ended := make(chan struct{})
@@ -91,7 +92,11 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
 			select {
 			case <-ctx.Done():
 				full = true
-			case <-ended: // a panic: begin again
+			case <-ended: // the socket can't be read for a moment, or the library failed at what it read
+				select {
+				case <-pause.C:
+				case <-ctx.Done():
+				}
 				full = true
 			case <-check.C:
 				full = s.ua.TransportLayer().Pool("udp").Size()-base > mostPeers

@@ -22,11 +22,12 @@ import (
 
 // server is the switchboard with the telephones that the load needs.
 type server struct {
-	cmd    *exec.Cmd
-	http   string
-	sip    netip.AddrPort
-	apiKey string
-	number string // id of X
+	processes []*exec.Cmd
+	http      string
+	sip       netip.AddrPort
+	apiKey    string
+	number    string             // id of X
+	whom      func(i int) string // what the i-th pair dials
 }
 
 // x is the number through which all calls go.
@@ -48,24 +49,25 @@ func startServer(ctx context.Context, dir string, pairs int, record bool) (*serv
 	data := filepath.Join(dir, fmt.Sprintf("data-%d-%t", pairs, record))
 	args := []string{"--data", data, "--no-throttle", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--sip-tls", "off", "--media-ports", "0",
 		"--calls-at-once", "1000000", "--calls-per-minute", "1000000", "--log-level", "warn"}
-	s := &server{}
+	s := &server{whom: func(int) string { return x }}
 	if err := s.provision(ctx, program, dir, args, pairs); err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(program, args...)
+	cmd := exec.Command(program, args...)
 	log, err := os.Create(filepath.Join(dir, "server.log"))
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	s.cmd.Stderr = log
-	out, err := s.cmd.StdoutPipe()
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	s.processes = []*exec.Cmd{cmd}
 	if err := s.await(out); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -160,13 +162,20 @@ func (s *server) mask(ctx context.Context, pairs int, record bool) error {
 	return nil
 }
 
-func (s *server) stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+func (s *server) stop() (err error) {
+	for _, cmd := range s.processes {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			return err
+		}
+		late := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() }) // it may have ended meanwhile
+		ended := cmd.Wait()
+		late.Stop()
+		var exit *exec.ExitError
+		if ended != nil && !(errors.As(ended, &exit) && len(s.processes) > 1) { // the others end by the signal, ours by itself
+			err = errors.Join(err, ended)
+		}
 	}
-	late := time.AfterFunc(30*time.Second, func() { _ = s.cmd.Process.Kill() }) // it may have ended meanwhile
-	defer late.Stop()
-	return s.cmd.Wait()
+	return err
 }
 
 // usage is processor time and memory of the server.
@@ -175,8 +184,21 @@ type usage struct {
 	memory float64 // MiB, proportional set size
 }
 
-func (s *server) usage() (u usage, err error) {
-	pid := s.cmd.Process.Pid
+func (s *server) usage() (sum usage, err error) {
+	for _, cmd := range s.processes {
+		for _, pid := range family(cmd.Process.Pid) {
+			u, err := usageOf(pid)
+			if err != nil {
+				return sum, err
+			}
+			sum.cpu += u.cpu
+			sum.memory += u.memory
+		}
+	}
+	return sum, nil
+}
+
+func usageOf(pid int) (u usage, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {
 		return u, err

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -12,10 +11,11 @@ import (
 // pair is two telephones that call each other.
 type pair struct {
 	a, b *phone
+	whom string // what a dials to reach b
 }
 
 // open registers the telephones of so many pairs.
-func open(at netip.AddrPort, pairs int, withSound bool) ([]pair, error) {
+func open(s *server, pairs int, withSound bool) ([]pair, error) {
 	out := make([]pair, pairs)
 	errs := make([]error, pairs)
 	var wg sync.WaitGroup
@@ -24,10 +24,11 @@ func open(at netip.AddrPort, pairs int, withSound bool) ([]pair, error) {
 		wg.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
+			out[i].whom = s.whom(i)
 			for k, p := range []**phone{&out[i].a, &out[i].b} {
 				n := 2*i + k
 				var err error
-				if *p, err = newPhone(phoneName(n), fmt.Sprintf("password%06d", n), at); err == nil && withSound {
+				if *p, err = newPhone(phoneName(n), fmt.Sprintf("password%06d", n), s.sip); err == nil && withSound {
 					(*p).sound, err = newSound()
 				}
 				if err == nil {
@@ -98,7 +99,7 @@ func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setup
 		}
 		calls.Go(func() {
 			dialled := time.Now()
-			d, err := p.a.call(x)
+			d, err := p.a.call(p.whom)
 			answered := time.Since(dialled)
 			if err == nil {
 				time.Sleep(talk)
@@ -152,7 +153,7 @@ func carry(s *server, pairs []pair, long time.Duration) (out carried, err error)
 	}
 	dialogs := make([]*dialog, len(pairs))
 	for i, p := range pairs {
-		if dialogs[i], err = p.a.call(x); err != nil {
+		if dialogs[i], err = p.a.call(p.whom); err != nil {
 			return out, fmt.Errorf("call %d of %d: %w", i+1, len(pairs), err)
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -161,22 +162,27 @@ func carry(s *server, pairs []pair, long time.Duration) (out carried, err error)
 	for _, p := range pairs {
 		all = append(all, p.a.sound, p.b.sound)
 	}
-	stop := make(chan struct{})
-	var playing sync.WaitGroup
-	playing.Go(func() { play(all, stop) })
-	time.Sleep(2 * time.Second) // until everything is latched and warm
+	talk := func(long time.Duration, meanwhile func()) {
+		stop := make(chan struct{})
+		var playing sync.WaitGroup
+		playing.Go(func() { play(all, stop) })
+		time.Sleep(long)
+		meanwhile()
+		close(stop)
+		playing.Wait()
+		time.Sleep(500 * time.Millisecond) // what is on its way arrives
+	}
+	talk(2*time.Second, func() {}) // until everything is latched and warm
+	sent, received := count(all)
 	before, err := s.usage()
 	if err != nil {
 		return out, err
 	}
-	begin := time.Now()
-	sent, received := count(all)
-	time.Sleep(long)
-	after, err := s.usage()
-	out.duration = time.Since(begin)
-	close(stop)
-	playing.Wait()
-	time.Sleep(300 * time.Millisecond) // what is on its way arrives
+	begin, after := time.Now(), usage{}
+	talk(long, func() {
+		after, err = s.usage()
+		out.duration = time.Since(begin)
+	})
 	sentNow, receivedNow := count(all)
 	out.calls, out.sent = len(pairs), sentNow-sent
 	out.lost = out.sent - (receivedNow - received)
