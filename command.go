@@ -103,6 +103,12 @@ func figures(d *doors) []httpd.Figure {
 		{Name: "switchboard_store_failed_total", Help: "Changes that were begun and not committed.", Rises: true, Read: func() float64 { return float64(d.rules.store.Stats().Failed) }},
 		{Name: "switchboard_store_busy_total", Help: "Changes that were turned away because too many waited.", Rises: true, Read: func() float64 { return float64(d.rules.store.Stats().Busy) }},
 		{Name: "switchboard_store_waiting", Help: "Changes that wait.", Read: func() float64 { return float64(d.rules.store.Stats().QueueLen) }},
+		{Name: "switchboard_calls", Help: "Calls that live.", Read: func() float64 { return float64(d.ways.Stats().Calls) }},
+		{Name: "switchboard_calls_begun_total", Help: "New calls that were taken.", Rises: true, Read: func() float64 { return float64(d.ways.Stats().Begun) }},
+		{Name: "switchboard_calls_shed_total", Help: "New calls that were told to come again (503).", Rises: true, Read: func() float64 { return float64(d.ways.Stats().Shed) }},
+		{Name: "switchboard_phones", Help: "Telephones that are registered.", Read: func() float64 { return float64(d.ways.Stats().Phones) }},
+		{Name: "switchboard_sip_refused_total", Help: "Wrong passwords of telephones.", Rises: true, Read: func() float64 { return float64(d.ways.Stats().Refused) }},
+		{Name: "switchboard_sip_throttled_total", Help: "SIP messages and connections of sources that send too many.", Rises: true, Read: func() float64 { return float64(d.ways.Stats().Throttled) }},
 		{Name: "switchboard_sockets", Help: "WebSockets that are open.", Read: func() float64 { return float64(d.sockets.Open()) }},
 	}
 }

@@ -31,7 +31,8 @@ type doors struct {
 // open is everything that is served.
 func (d *doors) open() http.Handler {
 	s, metrics := d.settings, httpd.NewMetrics()
-	d.health = &httpd.Health{Version: version(), Ready: d.ready, Store: func() any { return d.rules.store.Stats() }}
+	d.health = &httpd.Health{Version: version(), Ready: d.ready, Store: func() any { return d.rules.store.Stats() },
+		Calls: func() any { return d.ways.Health() }}
 	metrics.Watch(figures(d)...)
 	mux := http.NewServeMux()
 	mux.Handle("/query", httpd.WithClientURL(graph.WithBaseURL, graph.NewHandler(d.rules.svc, graph.Options{Calls: d.rules.calls,

@@ -29,12 +29,13 @@ type Options struct {
 type Providers struct {
 	SIP   *sip.Server // nil: switched off
 	world *world.World
+	voice *voice.Speaker
 	taken string // the address that was taken, where another was found instead
 }
 
 // Open opens the sockets; Serve must be called, it closes them.
 func Open(o Options) (*Providers, error) {
-	p := &Providers{}
+	p := &Providers{voice: o.Voice}
 	if o.Off {
 		return p, nil
 	}
@@ -88,4 +89,30 @@ func (p *Providers) Welcome() string {
 		return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS); %s is taken\n", p.SIP.Addr(), p.SIP.TLSAddr(), p.taken)
 	}
 	return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS)\n", p.SIP.Addr(), p.SIP.TLSAddr())
+}
+
+// Health is how calls stand, for whoever watches the program. It names nobody.
+type Health struct {
+	SIP    bool `json:"sip"`    // telephones and carriers can reach us
+	Voice  bool `json:"voice"`  // text can be spoken: espeak-ng is installed
+	Calls  int  `json:"calls"`  // live
+	Phones int  `json:"phones"` // registered
+}
+
+// Health tells how calls stand now.
+func (p *Providers) Health() Health {
+	h := Health{SIP: p.SIP != nil, Voice: p.voice.Speaks("")}
+	if p.SIP != nil {
+		stats := p.SIP.Stats()
+		h.Calls, h.Phones = stats.Calls, stats.Phones
+	}
+	return h
+}
+
+// Stats are SIP's figures; all zero where it is off.
+func (p *Providers) Stats() sip.Stats {
+	if p.SIP == nil {
+		return sip.Stats{}
+	}
+	return p.SIP.Stats()
 }

@@ -1,10 +1,7 @@
 package call
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"

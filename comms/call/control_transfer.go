@@ -42,25 +42,17 @@ func (s *Service) Transfer(ctx context.Context, in Transfer) (*comms.Call, error
 		}
 		who.Rings = []string{n.Number}
 	}
-	f, err := s.facts(ctx, question{RouteCall: RouteCall{Dialled: in.To}, At: clock.Now(), Placed: who})
+	q := question{RouteCall: RouteCall{Dialled: in.To}, At: clock.Now(), Placed: who}
+	f, err := s.facts(ctx, q)
 	if err != nil {
 		return nil, err
-	}
-	d := s.live.consult(f, decide)
-	switch {
-	case d.Verdict.Refuse != nil && d.Verdict.Refuse.asError("to") != nil:
-		return nil, d.Verdict.Refuse.asError("to")
-	case d.Verdict.Refuse != nil:
-		return nil, conflict("to", d.Verdict.Refuse.Text)
-	case d.Verdict.Ask != nil:
-		return nil, conflict("to", "an extension is needed: number*extension")
 	}
 	// Before the order: the new side may answer before the order returns.
 	t := &transferring{account: a.AccountID, row: row.ID, to: f.called()}
 	if !s.live.transferring(row.ConversationID, t) {
 		return nil, conflict("id", "the call is being transferred already")
 	}
-	if err := s.order(ctx, row, Order{Transfer: d.Verdict.Second}); err != nil {
+	if err := s.join(ctx, row, s.live.admit(f, q, joining)); err != nil {
 		s.live.transferOver(row.ConversationID, t)
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 type Health struct {
 	Version string
 	Store   func() any                      // what is worth telling of the store
+	Calls   func() any                      // how calls stand; nil: there is nothing to tell
 	Ready   func(ctx context.Context) error // whether the store can be read and written
 
 	draining atomic.Bool
@@ -41,11 +42,16 @@ func (h *Health) Usable(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Health) answer(w http.ResponseWriter, status int, text string) {
-	b, err := json.Marshal(struct {
+	body := struct {
 		Status  string `json:"status"`
 		Version string `json:"version"`
 		Store   any    `json:"store"`
-	}{text, h.Version, h.Store()})
+		Calls   any    `json:"calls,omitempty"`
+	}{text, h.Version, h.Store(), nil}
+	if h.Calls != nil {
+		body.Calls = h.Calls()
+	}
+	b, err := json.Marshal(body)
 	if err != nil {
 		Problem(w, http.StatusInternalServerError, "internal error")
 		return
