@@ -98,29 +98,12 @@ func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setup
 			continue
 		}
 		calls.Go(func() {
-			dialled := time.Now()
-			d, err := p.a.call(p.whom)
-			answered := time.Since(dialled)
-			if err == nil {
-				time.Sleep(talk)
-				err = p.a.hangUp(d)
-			}
+			answered, err := p.converse()
 			free <- p
 			mu.Lock()
 			defer mu.Unlock()
-			var status refused
-			if err != nil {
-				out.why[err.Error()]++
-			}
-			switch {
-			case err == nil:
-				out.done++
+			if out.count(err) {
 				took = append(took, answered)
-			case errors.As(err, &status) && status == 503:
-				out.refused++
-				out.failed++
-			default:
-				out.failed++
 			}
 		})
 	}
@@ -133,6 +116,33 @@ func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setup
 		out.cpu = (after.cpu - before.cpu) / time.Duration(out.done)
 	}
 	return out, err
+}
+
+// converse is one call from its INVITE to its BYE.
+func (p pair) converse() (answered time.Duration, err error) {
+	dialled := time.Now()
+	d, err := p.a.call(p.whom)
+	answered = time.Since(dialled)
+	if err == nil {
+		time.Sleep(talk)
+		err = p.a.hangUp(d)
+	}
+	return answered, err
+}
+
+// count tells whether a call was done.
+func (s *setups) count(err error) bool {
+	if err == nil {
+		s.done++
+		return true
+	}
+	var status refused
+	if errors.As(err, &status) && status == 503 {
+		s.refused++
+	}
+	s.failed++
+	s.why[err.Error()]++
+	return false
 }
 
 // carried is what conversations that last cost.
