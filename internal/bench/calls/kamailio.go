@@ -95,7 +95,7 @@ func startKamailio(ctx context.Context, dir string) (s *server, there bool, err 
 	}
 	if err := s.answers(ctx); err != nil {
 		text, _ := os.ReadFile(log.Name()) // what it said, if anything
-		return nil, true, errors.Join(fmt.Errorf("Kamailio: %w\n%s", err, text), s.stop())
+		return nil, true, errors.Join(fmt.Errorf("start Kamailio: %w\n%s", err, text), s.stop())
 	}
 	return s, true, nil
 }
