@@ -151,6 +151,7 @@ func TestAMaskedCallBetweenTwoPhones(t *testing.T) {
 		t.Errorf("B sees %q", rings.Peer)
 	}
 	two.Answer()
+	two.Wait("CALL_ESTABLISHED")
 	one.Hear(2 * time.Second)
 	two.Hear(2 * time.Second)
 	two.HangUp()

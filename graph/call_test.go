@@ -48,8 +48,10 @@ func TestCallControl(t *testing.T) {
 			// It was placed to be recorded. To say so again changes nothing and orders nothing.
 			{`startRecording(input: {callId: %q}) { recording { id } userErrors { code } }`, func(o call.Order) bool { return o.SendDigits != nil }},
 			{`stopRecording(input: {callId: %q}) { recording { id } userErrors { code } }`, func(o call.Order) bool { return o.StopRecord }},
-			{`transfer(input: {callId: %q, to: "+999000000002"}) { call { id } userErrors { code } }`,
-				func(o call.Order) bool { return o.Transfer.Number == "+999000000002" }},
+			{`transfer(input: {callId: %q, to: "+999000000002"}) { call { id } userErrors { code } }`, func(o call.Order) bool {
+				// The new side answers.
+				return o.Transfer.Number == "+999000000002" && k.calls.CallTransferred(k.Context(), idOf(c.ID), "") == nil
+			}},
 			{`hangUp(input: {callId: %q}) { call { id } userErrors { code } }`, func(o call.Order) bool { return o.HangUp.Why == call.WhyHungUp }},
 		} {
 			r := k.ask(me.ctx, "mutation { "+fmt.Sprintf(step.do, c.ID)+" }", nil)

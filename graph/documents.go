@@ -11,6 +11,8 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"switchboard/graph/direct"
 )
 
 // documents turns the text of a request into an operation that may be executed, and remembers texts that were good.
@@ -23,7 +25,15 @@ type documents struct {
 	limits Limits
 	open   bool // introspection is on
 	rules  *rules.Rules
-	known  *lru[*ast.QueryDocument]
+	known  *lru[*document]
+	words  words
+}
+
+// document is a validated document, with what is the same each time it is executed.
+type document struct {
+	*ast.QueryDocument
+	prices map[*ast.OperationDefinition]int // of the operations whose price hangs on no variable
+	stats  graphql.Stats                    // its selections (direct.Keep)
 }
 
 // A parsed document takes about twenty times its text.
@@ -37,7 +47,7 @@ const maxErrors = 20
 
 func newDocuments(es graphql.ExecutableSchema, o Options) *documents {
 	d := &documents{es: es, schema: es.Schema(), limits: o.Limits, open: o.Introspection, rules: rules.NewDefaultRules(),
-		known: newLRU[*ast.QueryDocument](documentRoom)}
+		known: newLRU[*document](documentRoom), words: wordsOf(es.Schema())}
 	if o.Introspection {
 		return d
 	}
@@ -61,19 +71,24 @@ func (d *documents) operation(ctx context.Context, p *graphql.RawParams) (*graph
 	if errs != nil {
 		return nil, errs
 	}
-	op, err := named(doc, p.OperationName)
+	op, err := named(doc.QueryDocument, p.OperationName)
 	if err != nil {
 		return nil, gqlerror.List{err}
 	}
-	out := &graphql.OperationContext{RawQuery: p.Query, OperationName: p.OperationName, Doc: doc, Operation: op, Extensions: p.Extensions,
-		Headers: p.Headers, DisableIntrospection: !d.open, RecoverFunc: recoverPanic,
+	out := &graphql.OperationContext{RawQuery: p.Query, OperationName: p.OperationName, Doc: doc.QueryDocument, Operation: op,
+		Extensions: p.Extensions, Headers: p.Headers, DisableIntrospection: !d.open, RecoverFunc: recoverPanic, Stats: doc.stats,
 		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
 		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) }}
 	if out.Variables, err = d.variables(op, p.Variables); err != nil {
 		return nil, gqlerror.List{err}
 	}
-	if err := d.price(ctx, out); err != nil {
-		return nil, gqlerror.List{err}
+	price, known := doc.prices[op]
+	if !known {
+		price = d.price(ctx, op, out.Variables)
+	}
+	if price > d.limits.Complexity {
+		return nil, gqlerror.List{refusedAt(op.Position, codeComplexity,
+			"the operation is more complex than %d: ask for fewer fields or smaller pages", d.limits.Complexity)}
 	}
 	return out, nil
 }
@@ -90,9 +105,9 @@ func named(doc *ast.QueryDocument, name string) (*ast.OperationDefinition, *gqle
 }
 
 // load is the validated document of a text.
-func (d *documents) load(text string) (*ast.QueryDocument, gqlerror.List) {
-	if doc, ok := d.known.get(text); ok {
-		return doc, nil
+func (d *documents) load(text string) (*document, gqlerror.List) {
+	if known, ok := d.known.get(text); ok {
+		return known, nil
 	}
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, d.limits.Tokens)
 	if err != nil {
@@ -114,8 +129,12 @@ func (d *documents) load(text string) (*ast.QueryDocument, gqlerror.List) {
 	if err := d.inspect(doc); err != nil {
 		return nil, gqlerror.List{err}
 	}
-	d.known.add(text, doc, documentWeight*len(text))
-	return doc, nil
+	known := &document{QueryDocument: doc, prices: d.fixedPrices(doc)}
+	if !conditional(doc) {
+		direct.Keep(&known.stats)
+	}
+	d.known.add(text, known, documentWeight*len(text))
+	return known, nil
 }
 
 func (d *documents) parseError(err error) *gqlerror.Error {

@@ -17,7 +17,7 @@ import (
 )
 
 // documentsOf are documents over the schema, without a store: nothing is executed.
-func documentsOf(f *testing.F) *documents {
+func documentsOf(f testing.TB) *documents {
 	f.Helper()
 	svc, err := comms.New(comms.Options{Secret: bytes.Repeat([]byte{7}, 32)})
 	if err != nil {
@@ -49,7 +49,8 @@ func FuzzJSON(f *testing.F) {
 func FuzzBody(f *testing.F) {
 	d := documentsOf(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		want, bad := decodeBody(body, nil, 3)
+		want, bad := d.decodeBody(body, nil)
+		sameRequest(t, d, body)
 		if bad != nil {
 			if bad.status != http.StatusBadRequest || bad.err.Message == "" || !utf8.ValidString(bad.err.Message) {
 				t.Errorf("refused with %d %q", bad.status, bad.err.Message)
@@ -59,7 +60,7 @@ func FuzzBody(f *testing.F) {
 		if !json.Valid(body) || !utf8.Valid(body) {
 			t.Errorf("%q is taken for JSON", body)
 		}
-		if n := len(want.params); n == 0 || n > 3 {
+		if n := len(want.params); n == 0 || n > d.limits.Batch {
 			t.Errorf("%d requests", n)
 		}
 		for _, p := range want.params {
@@ -72,6 +73,23 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 	})
+}
+
+// sameRequest: the short way to read a body finds what the long one does.
+func sameRequest(t *testing.T, d *documents, body []byte) {
+	t.Helper()
+	got, bad, ok := d.request(body)
+	if !ok {
+		return
+	}
+	v, other := parseJSON(body)
+	var want *graphql.RawParams
+	if other == nil {
+		want, other = paramsIn(v)
+	}
+	if (bad == nil) != (other == nil) || bad != nil && bad.Error() != other.Error() || bad == nil && !reflect.DeepEqual(got, want) {
+		t.Errorf("%q is %+v (%v), not %+v (%v)", body, got, bad, want, other)
+	}
 }
 
 // FuzzQueryString: likewise for GET.
@@ -104,8 +122,9 @@ func FuzzOperation(f *testing.F) {
 
 // FuzzMap: the multipart request's map puts files where null stands, or is refused.
 func FuzzMap(f *testing.F) {
+	d := documentsOf(f)
 	f.Fuzz(func(t *testing.T, operations, places []byte) {
-		want, bad := decodeBody(operations, nil, 3)
+		want, bad := d.decodeBody(operations, nil)
 		if bad != nil {
 			return
 		}

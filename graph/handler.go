@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/gorilla/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -67,7 +68,8 @@ func (o Options) withDefaults() Options {
 type Handler struct {
 	o         Options
 	svc       *comms.Service
-	exec      *executor.Executor
+	exec      *executor.Executor // of subscriptions and of what goes wrong before there is an operation
+	present   graphql.ErrorPresenterFunc
 	documents *documents
 	persisted *lru[string]
 	origins   origins
@@ -82,9 +84,10 @@ func NewHandler(svc *comms.Service, o Options) *Handler {
 	o = o.withDefaults()
 	schema := newSchema(svc, o.Calls)
 	exec := executor.New(schema)
-	exec.SetErrorPresenter(presenter(o.Logger))
+	present := presenter(o.Logger)
+	exec.SetErrorPresenter(present)
 	exec.SetRecoverFunc(recoverPanic)
-	h := &Handler{o: o, svc: svc, exec: exec, documents: newDocuments(schema, o), persisted: newLRU[string](persistedBytes),
+	h := &Handler{o: o, svc: svc, exec: exec, present: present, documents: newDocuments(schema, o), persisted: newLRU[string](persistedBytes),
 		origins: newOrigins(o.PublicURL, o.AllowedOrigins)}
 	h.upgrader = newUpgrader(h.origins)
 	h.live = newLive(h)
@@ -94,7 +97,7 @@ func NewHandler(svc *comms.Service, o Options) *Handler {
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head := w.Header()
-	head.Set("X-Content-Type-Options", "nosniff")
+	head["X-Content-Type-Options"] = nosniff
 	h.origins.share(head, r)
 	if websocket.IsWebSocketUpgrade(r) {
 		h.serveSocket(w, r)
@@ -130,7 +133,7 @@ func (h *Handler) signIn(r *http.Request) (context.Context, comms.Presented, err
 
 // headerCredential reads `Authorization: Bearer` (RFC 6750 section 2.1) and `X-API-Key`.
 func headerCredential(head http.Header) (comms.Presented, error) {
-	shown := comms.Presented{ApiKey: head.Get("X-API-Key")}
+	shown := comms.Presented{ApiKey: head.Get("X-Api-Key")} // in the letter case of net/http, or each look would put it in that
 	value := head.Get("Authorization")
 	if value == "" {
 		return shown, nil

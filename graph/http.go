@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,7 +17,7 @@ import (
 // serveRequest answers by the GraphQL over HTTP specification (https://graphql.github.io/graphql-over-http/draft/), and by the distinct
 // connections mode of graphql-sse where the client asks for an event stream.
 func (h *Handler) serveRequest(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Accept")
+	vary(w.Header())
 	if r.Method == http.MethodGet {
 		w.Header().Set("Cache-Control", "no-store") // it hangs on who asks, and a shared cache knows nothing of X-API-Key
 	}
@@ -36,7 +37,7 @@ func (h *Handler) serveRequest(w http.ResponseWriter, r *http.Request) {
 		h.refuseCaller(ctx, to, err)
 		return
 	}
-	want, bad := h.read(w, r.WithContext(ctx))
+	want, bad := h.read(ctx, w, r)
 	if bad != nil {
 		to.refuse(bad.status, bad.err)
 		return
@@ -48,7 +49,7 @@ func (h *Handler) serveRequest(w http.ResponseWriter, r *http.Request) {
 	case want.batch:
 		h.serveBatch(ctx, to, want)
 	default:
-		h.serveOne(ctx, serving{params: want.params[0], method: r.Method, wanted: wanted, shown: shown, lastEvent: r.Header.Get("Last-Event-ID")}, to)
+		h.serveOne(ctx, serving{params: want.params[0], method: r.Method, wanted: wanted, shown: shown, lastEvent: r.Header.Get("Last-Event-Id")}, to)
 	}
 }
 
@@ -64,11 +65,11 @@ func (h *Handler) refuseCaller(ctx context.Context, to answer, err error) {
 	to.refuse(status, errs...)
 }
 
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*asked, *badRequest) {
+func (h *Handler) read(ctx context.Context, w http.ResponseWriter, r *http.Request) (*asked, *badRequest) {
 	if r.Method == http.MethodGet {
 		return paramsOf(r)
 	}
-	return h.bodyOf(w, r)
+	return h.bodyOf(ctx, w, r)
 }
 
 func (h *Handler) discard(ctx context.Context, want *asked) {
@@ -128,12 +129,36 @@ func (h *Handler) execute(ctx context.Context, op *graphql.OperationContext) (re
 			resp = &graphql.Response{Errors: h.errorList(ctx, recoverPanic(ctx, p))}
 		}
 	}()
-	next, ctx := h.exec.DispatchOperation(ctx, op)
-	if resp = next(ctx); resp == nil { // gqlgen's word for: nobody waits for it any more
+	// What Executor.DispatchOperation does but for extensions, of which there are none: each would cost every operation.
+	ctx = graphql.WithResponseContext(graphql.WithOperationContext(ctx, op), h.present, recoverPanic)
+	if ctx.Err() == nil {
+		if resp = h.documents.es.Exec(ctx)(ctx); resp != nil {
+			resp.Errors = append(resp.Errors, graphql.GetErrors(ctx)...)
+		}
+	}
+	if resp == nil { // gqlgen's word for: nobody waits for it any more
 		resp = &graphql.Response{Errors: h.errorList(ctx, context.Cause(ctx))}
 	}
 	return resp
 }
+
+// Values of headers that are shared by all answers: who adds to one gets a copy of his own.
+var (
+	nosniff    = slices.Clip([]string{"nosniff"})
+	varyAccept = slices.Clip([]string{"Accept"})
+)
+
+// vary says that the answer hangs on Accept.
+func vary(head http.Header) {
+	if head["Vary"] == nil {
+		head["Vary"] = varyAccept
+		return
+	}
+	head.Add("Vary", "Accept")
+}
+
+// uncounted is less than net/http holds back to count by itself, which costs no header.
+const uncounted = 1024
 
 // answer is one HTTP response and what it is written as.
 type answer struct {
@@ -157,8 +182,10 @@ func (a answer) refuse(status int, errs ...*gqlerror.Error) {
 
 func (a answer) write(status int, body []byte) {
 	head := a.w.Header()
-	head.Set("Content-Type", mediaTypeNames[a.as])
-	head.Set("Content-Length", strconv.Itoa(len(body)))
+	head["Content-Type"] = mediaTypeNames[a.as]
+	if len(body) > uncounted {
+		head.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	a.w.WriteHeader(status)
 	_, _ = a.w.Write(body) // a client that went away is no failure of ours, and there is nobody left to tell
 }

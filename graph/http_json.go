@@ -19,20 +19,23 @@ func parseJSON(b []byte) (any, *badRequest) {
 	}
 	p := jsonParser{text: b}
 	v := p.value()
+	return v, p.end()
+}
+
+// end is what was wrong, if only that something stands behind the value.
+func (p *jsonParser) end() *badRequest {
 	p.space()
-	if p.bad == nil && p.at < len(b) {
+	if p.bad == nil && p.at < len(p.text) {
 		p.fail("something stands behind the JSON")
 	}
-	if p.bad != nil {
-		return nil, p.bad
-	}
-	return v, nil
+	return p.bad
 }
 
 // maxNesting bounds arrays and objects in each other; the greatest input of the schema needs four.
 const maxNesting = 64
 
 type jsonParser struct {
+	words words // names that need no copy
 	text  []byte
 	at    int
 	depth int
@@ -132,7 +135,7 @@ func (p *jsonParser) object() map[string]any {
 			p.fail("it is not JSON")
 			return nil
 		}
-		name := p.str()
+		name := p.name()
 		if _, twice := out[name]; twice {
 			p.fail("%.40q is given twice", name)
 			return nil

@@ -68,7 +68,7 @@ func (u *upload) read(head http.Header) (*asked, *badRequest) {
 	if bad != nil {
 		return nil, bad
 	}
-	want, bad := decodeBody(text, head, u.h.o.Limits.Batch)
+	want, bad := u.h.documents.decodeBody(text, head)
 	if bad != nil {
 		return nil, bad
 	}

@@ -17,10 +17,11 @@ const (
 	asStream             // text/event-stream
 )
 
-var mediaTypeNames = map[mediaType]string{
-	asJSON:     "application/json; charset=utf-8",
-	asResponse: "application/graphql-response+json; charset=utf-8",
-	asStream:   "text/event-stream; charset=utf-8",
+// mediaTypeNames are values of Content-Type, shared by all answers.
+var mediaTypeNames = [...][]string{
+	asJSON:     {"application/json; charset=utf-8"},
+	asResponse: {"application/graphql-response+json; charset=utf-8"},
+	asStream:   {"text/event-stream; charset=utf-8"},
 }
 
 // accepted is what a client takes, by its Accept header.

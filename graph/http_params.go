@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -65,20 +66,20 @@ func paramsOf(r *http.Request) (*asked, *badRequest) {
 
 // bodyOf reads a POST. Only content types that a page of another site can't send without asking first are read (CSRF): of the "simple"
 // ones text/plain and the form types are refused, and multipart/form-data needs a header besides.
-func (h *Handler) bodyOf(w http.ResponseWriter, r *http.Request) (*asked, *badRequest) {
-	name, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+func (h *Handler) bodyOf(ctx context.Context, w http.ResponseWriter, r *http.Request) (*asked, *badRequest) {
+	name, params, err := contentType(r.Header)
 	if err != nil || r.Header.Get("Content-Encoding") != "" {
 		return nil, wrongType()
 	}
 	switch {
 	case name == "application/json" && isUTF8(params["charset"]):
-		b, bad := readBody(http.MaxBytesReader(w, r.Body, h.o.Limits.Body), r.ContentLength, h.o.Limits.Body)
+		b, bad := h.readBody(w, r)
 		if bad != nil {
 			return nil, bad
 		}
-		return decodeBody(b, r.Header, h.o.Limits.Batch)
+		return h.documents.decodeBody(b, r.Header)
 	case name == "multipart/form-data":
-		return h.multipartOf(w, r, params["boundary"])
+		return h.multipartOf(w, r.WithContext(ctx), params["boundary"])
 	}
 	return nil, wrongType()
 }
@@ -92,14 +93,31 @@ func tooLarge(limit int64) *badRequest {
 	return &badRequest{http.StatusRequestEntityTooLarge, refused(codeBody, "the request has more than %d bytes", limit)}
 }
 
-// readBody reads what r gives, which ends with *http.MaxBytesError past the limit.
-func readBody(r io.Reader, announced, limit int64) ([]byte, *badRequest) {
-	if announced > limit {
+// contentType is mime.ParseMediaType of that header, without a map for what nearly every client sends.
+func contentType(head http.Header) (string, map[string]string, error) {
+	given := head.Get("Content-Type")
+	if given == "application/json" {
+		return given, nil, nil
+	}
+	return mime.ParseMediaType(given)
+}
+
+// readBody reads the body of a request, as far as the limit.
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *badRequest) {
+	announced, limit := r.ContentLength, h.o.Limits.Body
+	switch {
+	case announced > limit:
 		return nil, tooLarge(limit)
+	case announced >= 0 && announced <= 64<<10: // net/http holds the body to what was announced
+		b := make([]byte, announced)
+		if _, err := io.ReadFull(r.Body, b); err != nil {
+			return nil, unreadable("the body ended early")
+		}
+		return b, nil
 	}
 	var buf bytes.Buffer
-	buf.Grow(int(max(min(announced, 64<<10), 512)) + bytes.MinRead) // more only as it arrives
-	if _, err := buf.ReadFrom(r); err != nil {
+	buf.Grow(512 + bytes.MinRead) // more only as it arrives
+	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		if _, over := errors.AsType[*http.MaxBytesError](err); over {
 			return nil, tooLarge(limit)
 		}
@@ -108,8 +126,16 @@ func readBody(r io.Reader, announced, limit int64) ([]byte, *badRequest) {
 	return buf.Bytes(), nil
 }
 
-// decodeBody reads a request, or a list of them.
-func decodeBody(b []byte, head http.Header, batch int) (*asked, *badRequest) {
+// decodeBody reads a request, or a list of them. A list is rare, so only a single request is read without a map of its members.
+func (d *documents) decodeBody(b []byte, head http.Header) (*asked, *badRequest) {
+	if p, bad, ok := d.request(b); ok {
+		if bad != nil {
+			return nil, bad
+		}
+		p.Headers = head
+		return &asked{params: []*graphql.RawParams{p}}, nil
+	}
+	batch := d.limits.Batch
 	v, bad := parseJSON(b)
 	if bad != nil {
 		return nil, bad
@@ -139,12 +165,16 @@ func paramsIn(v any) (*graphql.RawParams, *badRequest) {
 	if !ok {
 		return nil, unreadable("a request must be a JSON object")
 	}
+	return paramsOfMembers([4]any{object["query"], object["operationName"], object["variables"], object["extensions"]})
+}
+
+func paramsOfMembers(m [4]any) (*graphql.RawParams, *badRequest) {
 	p := &graphql.RawParams{}
 	var bad [4]*badRequest
-	p.Query, bad[0] = textOf(object["query"], "query")
-	p.OperationName, bad[1] = textOf(object["operationName"], "operationName")
-	p.Variables, bad[2] = objectOf(object["variables"], "variables")
-	p.Extensions, bad[3] = objectOf(object["extensions"], "extensions")
+	p.Query, bad[0] = textOf(m[0], members[0])
+	p.OperationName, bad[1] = textOf(m[1], members[1])
+	p.Variables, bad[2] = objectOf(m[2], members[2])
+	p.Extensions, bad[3] = objectOf(m[3], members[3])
 	return p, cmp.Or(bad[:]...)
 }
 

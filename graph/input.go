@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -23,8 +24,12 @@ var scalars = map[string]func(any) error{
 // variables coerces what was given as the operation declares it (GraphQL specification section 6.1.2, CoerceVariableValues). gqlparser's
 // own VariableValues takes numbers as text and text as numbers, any letter case of an enum's values, and every custom scalar.
 func (d *documents) variables(op *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
-	out := make(map[string]any, len(op.VariableDefinitions))
-	c := coercion{schema: d.schema, path: ast.Path{ast.PathName("variable")}}
+	out, used := given, 0 // nobody else looks at what was given, so it becomes what is returned
+	if out == nil {
+		out = make(map[string]any, len(op.VariableDefinitions))
+	}
+	c := coercion{schema: d.schema}
+	c.steps = c.room[:0]
 	for _, v := range op.VariableDefinitions {
 		value, ok := given[v.Variable]
 		switch {
@@ -39,9 +44,13 @@ func (d *documents) variables(op *ast.OperationDefinition, given map[string]any)
 			continue
 		}
 		var err *gqlerror.Error
-		if out[v.Variable], err = c.at(ast.PathName(v.Variable), v.Type, value); err != nil {
+		if out[v.Variable], err = c.at(step{name: v.Variable}, v.Type, value); err != nil {
 			return nil, err
 		}
+		used++
+	}
+	if used < len(out) { // what the operation doesn't declare is no variable of it
+		maps.DeleteFunc(out, func(name string, _ any) bool { return op.VariableDefinitions.ForName(name) == nil })
 	}
 	return out, nil
 }
@@ -49,24 +58,39 @@ func (d *documents) variables(op *ast.OperationDefinition, given map[string]any)
 // coercion is under way at a place.
 type coercion struct {
 	schema *ast.Schema
-	path   ast.Path
+	steps  []step
+	room   [6]step // most inputs are no deeper
 }
 
-func (c *coercion) at(step ast.PathElement, typ *ast.Type, v any) (any, *gqlerror.Error) {
-	c.path = append(c.path, step)
+// step is one of the way to a value: a name, or a place in a list. It becomes an ast.Path, whose elements are boxed, only for an error.
+type step struct {
+	name   string
+	index  int
+	inList bool
+}
+
+func (c *coercion) at(s step, typ *ast.Type, v any) (any, *gqlerror.Error) {
+	c.steps = append(c.steps, s)
 	v, err := c.value(typ, v)
-	c.path = c.path[:len(c.path)-1]
+	c.steps = c.steps[:len(c.steps)-1]
 	return v, err
 }
 
 func (c *coercion) refuse(format string, args ...any) *gqlerror.Error {
 	err := refused(badInput, format, args...)
-	err.Path = append(ast.Path(nil), c.path...)
+	err.Path = ast.Path{ast.PathName("variable")}
+	for _, s := range c.steps {
+		if s.inList {
+			err.Path = append(err.Path, ast.PathIndex(s.index))
+		} else {
+			err.Path = append(err.Path, ast.PathName(s.name))
+		}
+	}
 	return err
 }
 
 func (c *coercion) missing(name, why string) *gqlerror.Error {
-	c.path = append(c.path, ast.PathName(name))
+	c.steps = append(c.steps, step{name: name})
 	return c.refuse("%s", why)
 }
 
@@ -105,7 +129,7 @@ func (c *coercion) list(elem *ast.Type, v any) (any, *gqlerror.Error) {
 	}
 	for i := range list {
 		var err *gqlerror.Error
-		if list[i], err = c.at(ast.PathIndex(i), elem, list[i]); err != nil {
+		if list[i], err = c.at(step{index: i, inList: true}, elem, list[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -137,7 +161,7 @@ func (c *coercion) object(def *ast.Definition, v any) *gqlerror.Error {
 			continue // gqlgen knows the defaults of input fields
 		}
 		var err *gqlerror.Error
-		if object[f.Name], err = c.at(ast.PathName(f.Name), f.Type, value); err != nil {
+		if object[f.Name], err = c.at(step{name: f.Name}, f.Type, value); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -66,6 +67,31 @@ func (d *documents) inspectDirectives(list ast.DirectiveList) *gqlerror.Error {
 		}
 	}
 	return nil
+}
+
+// conditional tells whether a directive of the document decides what of it is answered, so that each run must look anew.
+func conditional(doc *ast.QueryDocument) bool {
+	var in func(ast.SelectionSet) bool
+	in = func(set ast.SelectionSet) bool {
+		for _, s := range set {
+			var directives ast.DirectiveList
+			var inner ast.SelectionSet
+			switch s := s.(type) {
+			case *ast.Field:
+				directives, inner = s.Directives, s.SelectionSet
+			case *ast.InlineFragment:
+				directives, inner = s.Directives, s.SelectionSet
+			case *ast.FragmentSpread:
+				directives = s.Directives
+			}
+			if len(directives) > 0 || in(inner) {
+				return true
+			}
+		}
+		return false
+	}
+	return slices.ContainsFunc(doc.Operations, func(op *ast.OperationDefinition) bool { return in(op.SelectionSet) }) ||
+		slices.ContainsFunc(doc.Fragments, func(f *ast.FragmentDefinition) bool { return in(f.SelectionSet) })
 }
 
 // inspectSubscription holds it to exactly one root field that is always there (GraphQL specification section 5.2.3.1). gqlparser counts

@@ -189,7 +189,7 @@ func TestVariables(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
 	d := newDocuments(newSchema(k.svc, k.calls), Options{}.withDefaults())
 	for _, c := range inputs {
-		want, bad := decodeBody(fmt.Appendf(nil, `{"query":%q,"variables":%s}`, c.query, c.variables), nil, 1)
+		want, bad := d.decodeBody(fmt.Appendf(nil, `{"query":%q,"variables":%s}`, c.query, c.variables), nil)
 		if bad != nil {
 			t.Fatal(c.variables, bad)
 		}
@@ -233,7 +233,7 @@ func TestOneOf(t *testing.T) {
 		{`query($a: Int!) { f(one: {a: $a}) }`, `{"a":1}`, true},
 		{`query($a: Int) { f(one: {a: $a}) }`, `{"a":1}`, false},
 	} {
-		want, bad := decodeBody(fmt.Appendf(nil, `{"query":%q,"variables":%s}`, c.query, c.variables), nil, 1)
+		want, bad := d.decodeBody(fmt.Appendf(nil, `{"query":%q,"variables":%s}`, c.query, c.variables), nil)
 		if bad != nil {
 			t.Fatal(bad)
 		}

@@ -35,6 +35,16 @@ func (c *lru[V]) get(key string) (V, bool) {
 	return none, false
 }
 
+// key is the key of that text as it is remembered, which saves a copy of it.
+func (c *lru[V]) key(text []byte) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at, ok := c.items[string(text)]; ok {
+		return at.Value.(*entry[V]).key, true
+	}
+	return "", false
+}
+
 // add remembers a value. One that is larger than an eighth of the room isn't worth what it would drive out.
 func (c *lru[V]) add(key string, value V, bytes int) {
 	bytes += len(key)

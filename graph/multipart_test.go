@@ -104,7 +104,7 @@ func TestBrokenUpload(t *testing.T) {
 
 // TestPlace: a file stands at each of its places with a position of its own.
 func TestPlace(t *testing.T) {
-	want, bad := decodeBody([]byte(`{"query":"q","variables":{"a":null,"l":[null,[null]],"o":{"f":null}}}`), nil, 1)
+	want, bad := documentsOf(t).decodeBody([]byte(`{"query":"q","variables":{"a":null,"l":[null,[null]],"o":{"f":null}}}`), nil)
 	if bad != nil {
 		t.Fatal(bad)
 	}

@@ -2,24 +2,57 @@ package graph
 
 import (
 	"context"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // introspectionPrice is what __schema and __type count for, whatever is asked of them: what they answer is small and the same for all.
 const introspectionPrice = 1000
 
-// price refuses an operation whose complexity is over the limit. gqlgen's own complexity.Calculate walks a fragment once for each
+// price is the complexity of an operation, or something above the limit. gqlgen's own complexity.Calculate walks a fragment once for each
 // spread, so that thirty lines of fragments that spread each other twice keep it busy for minutes; here each is walked once.
-func (d *documents) price(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	p := pricing{ctx: ctx, es: d.es, schema: d.schema, vars: op.Variables, limit: d.limits.Complexity, fragments: map[string]int{}}
-	if p.set(op.Operation.SelectionSet) > d.limits.Complexity {
-		return refusedAt(op.Operation.Position, codeComplexity, "the operation is more complex than %d: ask for fewer fields or smaller pages",
-			d.limits.Complexity)
+func (d *documents) price(ctx context.Context, op *ast.OperationDefinition, vars map[string]any) int {
+	p := pricing{ctx: ctx, es: d.es, schema: d.schema, vars: vars, limit: d.limits.Complexity, fragments: map[string]int{}}
+	return p.set(op.SelectionSet)
+}
+
+// pageArguments are the arguments that a price hangs on (relay.go); a test holds that no field without them has a price of its own.
+var pageArguments = []string{"first", "last"}
+
+// fixedPrices are the prices of a document's operations, where no variable can change them.
+func (d *documents) fixedPrices(doc *ast.QueryDocument) map[*ast.OperationDefinition]int {
+	var variable bool
+	var walk func(ast.SelectionSet)
+	walk = func(set ast.SelectionSet) {
+		for _, s := range set {
+			switch s := s.(type) {
+			case *ast.Field:
+				for _, name := range pageArguments {
+					a := s.Arguments.ForName(name)
+					variable = variable || a != nil && a.Value.Kind == ast.Variable
+				}
+				walk(s.SelectionSet)
+			case *ast.InlineFragment:
+				walk(s.SelectionSet)
+			}
+		}
 	}
-	return nil
+	for _, f := range doc.Fragments {
+		walk(f.SelectionSet)
+	}
+	for _, op := range doc.Operations {
+		walk(op.SelectionSet)
+	}
+	if variable {
+		return nil
+	}
+	out := make(map[*ast.OperationDefinition]int, len(doc.Operations))
+	for _, op := range doc.Operations {
+		out[op] = d.price(context.Background(), op, nil)
+	}
+	return out
 }
 
 type pricing struct {
@@ -63,7 +96,7 @@ func (p *pricing) field(f *ast.Field) int {
 	if len(f.SelectionSet) > 0 {
 		inner = p.set(f.SelectionSet)
 	}
-	if len(f.Definition.Arguments) == 0 { // how much a field answers hangs on its arguments, and asking costs more than adding
+	if !slices.ContainsFunc(f.Definition.Arguments, isPage) { // how much a field answers hangs on these, and asking costs more than adding
 		return 1 + inner
 	}
 	args := f.ArgumentMap(p.vars)
@@ -77,6 +110,8 @@ func (p *pricing) field(f *ast.Field) int {
 	}
 	return dearest
 }
+
+func isPage(a *ast.ArgumentDefinition) bool { return slices.Contains(pageArguments, a.Name) }
 
 func (p *pricing) of(typ, field string, inner int, args map[string]any) int {
 	if n, ok := p.es.Complexity(p.ctx, typ, field, inner, args); ok {

@@ -271,7 +271,7 @@ type writing struct {
 
 func (w *writing) open() {
 	head := w.w.Header()
-	head.Set("Content-Type", mediaTypeNames[asStream])
+	head["Content-Type"] = mediaTypeNames[asStream]
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Accel-Buffering", "no") // nginx would keep events back until its buffer is full
 	w.w.WriteHeader(http.StatusOK)

@@ -197,7 +197,7 @@ func TestPoolIsUsedUp(t *testing.T) {
 		if _, err := w.tryBind(BindCall{Caller: others[4], Callee: ann}); refusal(err) != "CONFLICT numberId NO_NUMBER_FREE" {
 			t.Error(err)
 		}
-		w.bind(BindCall{Caller: others[4], Callee: others[5]}) // a pair without a party in common shares a number
+		w.bind(BindCall{Caller: others[4], Callee: bob}) // a pair without a party in common shares a number
 		for i, ago := range []time.Duration{3 * time.Minute, 5 * time.Minute, 2 * time.Minute} {
 			w.freedAgo(bound[i].Mask, ago)
 		}

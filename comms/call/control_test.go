@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -114,12 +115,6 @@ func TestControl(t *testing.T) {
 func TestControlRefusals(t *testing.T) {
 	exchangesOnBoth(t, func(x *exchange) {
 		id := x.talking().ID
-		_, err := x.calls.Transfer(x.alice, Transfer{id, shop})
-		x.must(err)
-		row, err := x.calls.Call(x.alice, id)
-		if err != nil || row.Second != shop {
-			t.Errorf("%+v, %v", row, err)
-		}
 		for _, digits := range []string{"", "12 3", "x", "１", fmt.Sprintf("%065d", 1)} {
 			if _, err := x.calls.SendDigits(x.alice, SendDigits{Call: id, Digits: digits}); refusal(err) != "INVALID digits" {
 				t.Errorf("%q: %v", digits, err)
@@ -147,6 +142,76 @@ func TestRecordingThatDoesNotBegin(t *testing.T) {
 		}
 		if now, err := x.calls.Call(x.alice, row.ID); err != nil || now.Status != call.StatusAnswered {
 			t.Errorf("%+v, %v", now, err)
+		}
+	})
+}
+
+// The record names the new side when it has answered, and never one that has not.
+func TestTransferIsTrueBeforeTold(t *testing.T) {
+	exchangesOnBoth(t, func(x *exchange) {
+		row := x.talking()
+		told := func(want int) {
+			t.Helper()
+			if got := strings.Count(strings.Join(x.told(x.alice), " "), "transferred"); got != want {
+				t.Errorf("told %d times, want %d", got, want)
+			}
+		}
+		second := func(want string) {
+			t.Helper()
+			if now, err := x.calls.Call(x.alice, row.ID); err != nil || now.Second != want {
+				t.Errorf("%q, want %q: %v", now.Second, want, err)
+			}
+		}
+		transfer := func() {
+			t.Helper()
+			_, err := x.calls.Transfer(x.alice, Transfer{row.ID, shop})
+			x.must(err)
+		}
+		over := func(why Why) { t.Helper(); x.must(x.calls.CallTransferred(t.Context(), row.ConversationID, why)) }
+		transfer()
+		if _, err := x.calls.Transfer(x.alice, Transfer{row.ID, outsider}); refusal(err) != "CONFLICT id" {
+			t.Errorf("another one meanwhile: %v", err)
+		}
+		over(WhyBusy)
+		second("")
+		transfer()
+		second("")
+		over("")
+		over("") // a report may come twice
+		second(shop)
+		told(1)
+		x.engine.refuse["transfer"] = errors.New("not now")
+		if _, err := x.calls.Transfer(x.alice, Transfer{row.ID, outsider}); err == nil {
+			t.Error("it was ordered")
+		}
+		over("")
+		second(shop)
+		told(1)
+	})
+}
+
+// A recording that was stopped is not under way any more, though its file is not in the archive yet: the call can have another one.
+func TestStopAndRecordAgain(t *testing.T) {
+	exchangesOnBoth(t, func(x *exchange) {
+		id := x.talking().ID
+		one, err := x.calls.StartRecording(x.alice, id)
+		x.must(err)
+		stopped, err := x.calls.StopRecording(x.alice, id)
+		x.must(err)
+		if r, err := x.calls.StopRecording(x.alice, id); refusal(err) != "CONFLICT id" || r != nil {
+			t.Errorf("stopped twice: %v, %v", r, err)
+		}
+		two, err := x.calls.StartRecording(x.alice, id)
+		x.must(err)
+		if stopped.ID != one.ID || two.ID == one.ID {
+			t.Errorf("%v, %v, %v", one.ID, stopped.ID, two.ID)
+		}
+		x.must(x.calls.RecordingEnded(t.Context(), one.ID, Recorded{}))
+		if r, err := x.calls.StopRecording(x.alice, id); err != nil || r.ID != two.ID {
+			t.Errorf("%v, %v", r, err)
+		}
+		if got := x.engine.asked(); got != "record; stop; record; stop" {
+			t.Errorf("ordered %q", got)
 		}
 	})
 }

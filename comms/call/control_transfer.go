@@ -47,12 +47,13 @@ func (s *Service) Transfer(ctx context.Context, in Transfer) (*comms.Call, error
 	if err != nil {
 		return nil, err
 	}
-	// Before the order: the new side may answer before the order returns.
+	// Before the order: the new side may answer before that returns.
 	t := &transferring{account: a.AccountID, row: row.ID, to: f.called()}
 	if !s.live.transferring(row.ConversationID, t) {
 		return nil, conflict("id", "the call is being transferred already")
 	}
-	if err := s.join(ctx, row, s.live.admit(f, q, joining)); err != nil {
+	d := s.live.admit(f, q, joining)
+	if err := s.join(ctx, row, d); err != nil {
 		s.live.transferOver(row.ConversationID, t)
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (s *Service) CallTransferred(ctx context.Context, id uuid.UUID, why Why) er
 		return nil
 	}
 	if why == "" {
-		if err := s.transferred(ctx, t); err != nil {
+		if err := s.transferred(ctx, id, t); err != nil {
 			return err
 		}
 	}
@@ -75,7 +76,9 @@ func (s *Service) CallTransferred(ctx context.Context, id uuid.UUID, why Why) er
 	return nil
 }
 
-func (s *Service) transferred(ctx context.Context, t *transferring) error {
+func (s *Service) transferred(ctx context.Context, id uuid.UUID, t *transferring) error {
+	_, done := s.live.inTurn(id)
+	defer done()
 	return s.in.Change(ctx, func(ctx context.Context, c *comms.Change) error {
 		if err := s.in.Lock(ctx, c, t.account); err != nil {
 			return err

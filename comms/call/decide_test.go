@@ -211,6 +211,11 @@ var masked = []decided{
 		f.Phones, f.Load.numbers[named(numberX)] = nil, 1
 	}), "refused stranger; 0000 inc 3456>"},
 
+	{"AX, one whose mask ended lately", aCall(fromOutside, hit(maskHit{Ended: true, Rests: true, Anybody: ofKind(mask.KindAx), Masked: true})),
+		"refused mask_expired; 0000 inc 3456>"},
+	{"AX, one whose mask ended long ago", aCall(fromOutside, hit(maskHit{Ended: true, Anybody: ofKind(mask.KindAx), Masked: true})),
+		"carrier:+8613800000002 sees +8617118230000; 0000 inc 3456>0002"},
+	{"AXE, one whose mask ended lately", aCall(fromOutside, hit(maskHit{Ended: true, Rests: true, Dial: true, Masked: true})), "asks 8; 0000 inc 3456>"},
 	{"AX, anybody", aCall(fromOutside, hit(maskHit{Anybody: ofKind(mask.KindAx), Masked: true})), "carrier:+8613800000002 sees +8617118230000; 0000 inc 3456>0002"},
 	{"AX, its party", aCall(fromOutside, hit(maskHit{Mask: ofKind(mask.KindAx), Anybody: ofKind(mask.KindAx), Masked: true})), "asks 17; 0000 inc 3456>"},
 	{"AX, its party, who says whom", aCall(fromOutside, dials(numberX+"*13800000002"), hit(maskHit{Mask: ofKind(mask.KindAx), Masked: true}), func(f *facts) {

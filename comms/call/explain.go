@@ -50,7 +50,11 @@ func (s *Service) ExplainRoute(ctx context.Context, in ExplainRoute) (*Explanati
 	}
 	to := f.resolve(f.Dialled, f.Caller.Account)
 	own := f.Caller.Account == a.AccountID
+	unplaced := f.unplaced()
 	switch {
+	case own && unplaced != nil:
+		return &Explanation{Verdict: Verdict{Call: f.Call, Refuse: unplaced},
+			Steps: append(f.who(), fmt.Sprintf("refused (%s): %s", unplaced.Why, unplaced.Text))}, nil
 	case to.number != nil && to.number.AccountID == a.AccountID:
 	case !own:
 		return nil, refused(comms.NotFound, "from", "neither side of this call is the account's")
@@ -76,6 +80,20 @@ func (f *facts) who() []string {
 	default:
 		return []string{fmt.Sprintf("the caller is %s, who calls from outside", c.Number)}
 	}
+}
+
+// unplaced says why nothing can be placed from the caller's number, as PlaceCall does; nil: it can, or a telephone calls.
+func (f *facts) unplaced() *Refusal {
+	if f.Caller.Account == uuid.Nil || f.Caller.Phone != uuid.Nil {
+		return nil
+	}
+	switch n := f.own(f.Caller.Account); {
+	case n == nil:
+		return &Refusal{Why: WhyDisabled, Text: "the number is switched off"}
+	case n.Ability == number.AbilityService:
+		return &Refusal{Why: WhyNotAllowed, Text: "the number can be called, but not shown"}
+	}
+	return nil
 }
 
 // elsewhere is all that is told of a call to another account's number.
@@ -114,8 +132,16 @@ func (s *Service) explainFrom(ctx context.Context, account uuid.UUID, q *questio
 
 // callsAs has a number of the account, or one for which its telephones stand, be the caller: by the telephone whose identity it is, if there is one.
 func (s *Service) callsAs(ctx context.Context, account uuid.UUID, q *question, e164 string) (found bool, err error) {
-	rings, err := s.in.Read().Ring.Query().Where(ring.HasPhoneWith(sipnumber.AccountID(account), sipnumber.HasRingsWith(ring.Number(e164)))).
-		Order(ring.ByID()).All(ctx)
+	phones, err := s.in.Read().Ring.Query().Where(ring.Number(e164), ring.HasPhoneWith(sipnumber.AccountID(account))).
+		Select(ring.FieldSipNumberID).All(ctx)
+	if err != nil {
+		return false, fmt.Errorf("find the telephones of a number: %w", err)
+	}
+	ids := make([]uuid.UUID, len(phones))
+	for i, p := range phones {
+		ids[i] = p.SipNumberID
+	}
+	rings, err := s.in.Read().Ring.Query().Where(ring.SipNumberIDIn(ids...)).Order(ring.ByID()).All(ctx)
 	if err != nil {
 		return false, fmt.Errorf("find the telephones of a number: %w", err)
 	}

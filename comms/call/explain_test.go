@@ -76,6 +76,33 @@ func TestExplainRoute(t *testing.T) {
 	})
 }
 
+// What placeCall refuses to place is not explained as if it were put through.
+func TestExplainWhatCannotBePlaced(t *testing.T) {
+	masksOnBoth(t, func(w *masking) {
+		w.stand()
+		from := w.x["+8617118230009"]
+		for want, change := range map[Why]func(*ent.NumberUpdateOne){
+			WhyNotAllowed: func(n *ent.NumberUpdateOne) { n.SetAbility("service").SetDisabled(false) },
+			WhyDisabled:   func(n *ent.NumberUpdateOne) { n.SetAbility("both").SetDisabled(true) },
+		} {
+			w.change(func(ctx context.Context, tx *ent.Client) error {
+				n := tx.Number.UpdateOneID(from.ID)
+				change(n)
+				return n.Exec(ctx)
+			})
+			for _, to := range []string{"1001", "+999000000001", "+862151860000", "+8617118239000", cleo} {
+				e, err := w.calls.ExplainRoute(w.ctx, ExplainRoute{From: from.Number, To: to})
+				if err != nil || e.Refuse == nil || e.Refuse.Why != want || len(e.Steps) != 2 {
+					t.Errorf("%s to %s: %s, %v", want, to, asJSON(t, e), err)
+				}
+				if _, err := w.calls.PlaceCall(w.ctx, PlaceCall{From: from.ID, To: to}); err == nil {
+					t.Errorf("%s: a call to %s was placed", want, to)
+				}
+			}
+		}
+	})
+}
+
 // What other accounts do with their numbers is not explained: neither whom their masks reach nor whom they block.
 func TestExplainTellsNothingOfOthers(t *testing.T) {
 	masksOnBoth(t, func(w *masking) {

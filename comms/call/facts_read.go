@@ -36,10 +36,7 @@ func (s *Service) facts(ctx context.Context, q question) (*facts, error) {
 	if err := s.readWho(ctx, f, q); err != nil {
 		return nil, err
 	}
-	if err := s.readNumbers(ctx, f, slices.Concat(f.Caller.Rings, f.Dialled.numbers, f.First.numbers)); err != nil {
-		return nil, err
-	}
-	if err := s.readPhones(ctx, f, slices.Concat(f.Dialled.numbers, f.First.numbers, f.Caller.Rings)); err != nil {
+	if err := s.readNumbers(ctx, f, slices.Concat(f.Dialled.numbers, f.First.numbers, f.Caller.Rings), f.Dialled.digits, f.First.digits); err != nil {
 		return nil, err
 	}
 	to := []destination{f.resolve(f.Dialled, f.Caller.Account), f.resolve(f.First, f.Caller.Account)}
@@ -66,6 +63,9 @@ func (s *Service) readWho(ctx context.Context, f *facts, q question) error {
 		return nil
 	case q.Phone == uuid.Nil:
 		f.Caller = caller{Number: readCaller(q.From, s.country)}
+		if q.Trunk != uuid.Nil && strings.HasPrefix(f.Caller.Number, fictional) { // no network has such a caller: somebody poses as one of ours
+			f.Caller.Number = ""
+		}
 		return nil
 	}
 	const query = `SELECT p.account_id, a.plan, p.number, r.number FROM sip_numbers p JOIN accounts a ON a.id = p.account_id
@@ -94,56 +94,40 @@ func (s *Service) readWho(ctx context.Context, f *facts, q question) error {
 	return nil
 }
 
-// readNumbers reads those of the numbers that are ours.
-func (s *Service) readNumbers(ctx context.Context, f *facts, numbers []string) error {
-	if len(numbers) == 0 {
-		return nil
-	}
-	marks, args := list(numbers)
-	rows, err := s.in.Read().QueryContext(ctx, `SELECT n.id, n.account_id, n.number, n.alias, n.ability, n.line, n.concurrency, n.disabled, a.plan,
+// readNumbers reads those of the numbers that are ours and the telephones that ring for them, and those of the caller's account that were
+// dialled by their own numbers. It is one statement, because it runs for each call, and most of the cost of one is that it is another.
+func (s *Service) readNumbers(ctx context.Context, f *facts, numbers []string, digits ...string) error {
+	marked, args := list(append(numbers, "")) // never empty
+	query := `SELECT true, n.number, n.id, n.account_id, n.number, n.alias, n.ability, n.line, n.concurrency, n.disabled, a.plan,
  EXISTS (SELECT 1 FROM mask_parties m WHERE m.number_id = n.id)
- FROM numbers n JOIN accounts a ON a.id = n.account_id WHERE n.number IN (`+marks+`)`, args...)
+ FROM numbers n JOIN accounts a ON a.id = n.account_id WHERE n.number IN (` + marked + `)
+ UNION ALL SELECT false, r.number, p.id, p.account_id, p.number, '', '', '', 0, false, '', false
+ FROM rings r JOIN sip_numbers p ON p.id = r.sip_number_id WHERE r.number IN (` + marked + `)`
+	if f.Caller.Account != uuid.Nil && len(digits) > 0 {
+		query += ` UNION ALL SELECT false, p.number, p.id, p.account_id, p.number, '', '', '', 0, false, '', false
+ FROM sip_numbers p WHERE p.number IN (` + marks(len(args), len(digits)) + `) AND p.account_id = ` + marks(len(args)+len(digits), 1)
+		for _, d := range digits {
+			args = append(args, d)
+		}
+		args = append(args, f.Caller.Account)
+	}
+	rows, err := s.in.Read().QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("find the numbers: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
+		var ours bool
+		var at string
 		n := &ourNumber{Number: &comms.Number{}}
-		if err := rows.Scan(&n.ID, &n.AccountID, &n.Number.Number, &n.Alias, (*string)(&n.Ability), &n.Line, &n.Concurrency, &n.Disabled,
+		if err := rows.Scan(&ours, &at, &n.ID, &n.AccountID, &n.Number.Number, &n.Alias, (*string)(&n.Ability), &n.Line, &n.Concurrency, &n.Disabled,
 			(*string)(&n.Plan), &n.Masks); err != nil {
 			return fmt.Errorf("find the numbers: %w", err)
 		}
-		f.Numbers[n.Number.Number] = n
-	}
-	return rows.Err()
-}
-
-// readPhones reads the telephones that ring for the numbers, and those of the caller's account that were dialled by their own.
-func (s *Service) readPhones(ctx context.Context, f *facts, numbers []string) error {
-	marks, args := list(append(numbers, "")) // never empty
-	query := `SELECT r.number, p.id, p.account_id, p.number FROM rings r JOIN sip_numbers p ON p.id = r.sip_number_id WHERE r.number IN (` + marks + `)`
-	if f.Caller.Account != uuid.Nil {
-		for _, digits := range []string{f.Dialled.digits, f.First.digits} {
-			args = append(args, digits)
-		}
-		args = append(args, f.Caller.Account)
-		n := len(args)
-		query += fmt.Sprintf(` UNION ALL SELECT p.number, p.id, p.account_id, p.number FROM sip_numbers p WHERE p.number IN ($%d, $%d) AND p.account_id = $%d`,
-			n-2, n-1, n)
-	}
-	rows, err := s.in.Read().QueryContext(ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("find the telephones: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var number string
-		var p phone
-		if err := rows.Scan(&number, &p.ID, &p.Account, &p.Number); err != nil {
-			return fmt.Errorf("find the telephones: %w", err)
-		}
-		if !slices.Contains(f.Phones[number], p) {
-			f.Phones[number] = append(f.Phones[number], p)
+		if ours {
+			f.Numbers[at] = n
+		} else if p := (phone{n.ID, n.AccountID, n.Number.Number}); !slices.Contains(f.Phones[at], p) {
+			f.Phones[at] = append(f.Phones[at], p)
 		}
 	}
 	return rows.Err()
@@ -167,18 +151,20 @@ func (s *Service) readMasks(ctx context.Context, f *facts, x *ourNumber) (err er
 			}
 		}
 	}
-	party := f.through(x).to.numbers
-	if err := s.readNumbers(ctx, f, party); err != nil || len(party) == 0 {
-		return err
+	if party := f.through(x).to.numbers; len(party) > 0 {
+		return s.readNumbers(ctx, f, party)
 	}
-	return s.readPhones(ctx, f, party)
+	return nil
 }
 
 // readBlocks reads which of the accounts concerned want nothing from the numbers that they may be shown.
 func (s *Service) readBlocks(ctx context.Context, f *facts) error {
-	var accounts, numbers []string
+	var accounts []uuid.UUID
+	var numbers []string
 	for e164, n := range f.Numbers {
-		accounts, numbers = append(accounts, n.AccountID.String()), append(numbers, e164)
+		if numbers = append(numbers, e164); !slices.Contains(accounts, n.AccountID) {
+			accounts = append(accounts, n.AccountID)
+		}
 	}
 	if len(accounts) == 0 {
 		return nil
@@ -186,11 +172,12 @@ func (s *Service) readBlocks(ctx context.Context, f *facts) error {
 	if numbers = append(numbers, f.Caller.Rings...); f.Caller.Number != "" {
 		numbers = append(numbers, f.Caller.Number)
 	}
-	slices.Sort(accounts)
-	accounts = slices.Compact(accounts)
+	if f.Mask != nil && f.Mask.ShownAs != "" { // the other number of an AXYB mask, which nobody dialled
+		numbers = append(numbers, f.Mask.ShownAs)
+	}
 	args := make([]any, 0, len(accounts)+len(numbers))
 	for _, a := range accounts {
-		args = append(args, uuid.MustParse(a))
+		args = append(args, a)
 	}
 	for _, n := range numbers {
 		args = append(args, n)

@@ -37,7 +37,8 @@ type liveCall struct {
 	began    []uuid.UUID  // whose new calls it is one of
 	question question     // what was asked, to be asked again with digits
 	tries    int          // how often digits were asked for
-	end      *End         // was reported, but could not be written down yet
+	held     held
+	end      *End // was reported, but could not be written down yet
 	transfer *transferring
 }
 

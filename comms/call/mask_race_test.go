@@ -144,6 +144,10 @@ func TestBestNumberFirst(t *testing.T) {
 			if err := tx.Number.UpdateOneID(w.x["+8657151860001"].ID).SetAbility(number.AbilityService).Exec(ctx); err != nil {
 				return err
 			}
+			// One number fewer, which would be as good as the first.
+			if err := tx.Number.Update().Where(number.Number("+8617118230009")).SetDisabled(true).Exec(ctx); err != nil {
+				return err
+			}
 			phone, err := tx.SipNumber.Create().SetAccountID(w.app.AccountID).SetNumber("2000").SetPasswordSealed([]byte("x")).SetCreatedAt(clock.Now()).Save(ctx)
 			if err != nil {
 				return err
@@ -151,7 +155,7 @@ func TestBestNumberFirst(t *testing.T) {
 			return tx.Ring.Create().SetSipNumberID(phone.ID).SetNumber("+8617118230000").Exec(ctx)
 		})
 		for i, want := range []string{"+8617118230001", "+8617118230000", "+862151860000", "+8657151860001"} {
-			m := w.mask(MaskNumbers{Kind: "axb", First: ann, Second: others[i], ApplicationID: w.app.ID})
+			m := w.mask(MaskNumbers{Kind: "axb", First: ann, Second: others[i]})
 			if got := w.numberOf(m.NumberID).Number; got != want {
 				t.Errorf("the %d. is %s, want %s", i+1, got, want)
 			}

@@ -176,6 +176,25 @@ func TestRestOfAnybody(t *testing.T) {
 	})
 }
 
+// One whose mask on X has ended knows X as the way to somebody, but not for ever: a mask that is for anybody is for him too.
+func TestEndedMaskRests(t *testing.T) {
+	masksOnBoth(t, func(w *masking) {
+		x := w.x["+862151860000"]
+		old := w.unmask(w.mask(MaskNumbers{Kind: "axb", First: ann, Second: bob, NumberID: x.ID}))
+		w.mask(MaskNumbers{Kind: "ax", First: cleo, NumberID: x.ID})
+		if hit := w.at(x, bob, clock.Now()); !hit.Ended || !hit.Rests || hit.Anybody == nil {
+			t.Errorf("at once: %+v", hit)
+		}
+		if hit := w.at(x, bob, old.EndedAt.Add(defaultRest)); !hit.Ended || hit.Rests || hit.Anybody == nil {
+			t.Errorf("when it has rested: %+v", hit)
+		}
+		w.freedAgo(old, defaultRest)
+		if hit := w.at(x, bob, clock.Now()); !hit.Ended || hit.Rests {
+			t.Errorf("later: %+v", hit)
+		}
+	})
+}
+
 // A deleted number ends its masks, and each end is told. Of an AXYB mask whose Y goes the row stays, ended.
 func TestMasksOfADeletedNumber(t *testing.T) {
 	masksOnBoth(t, func(w *masking) {

@@ -1,12 +1,14 @@
 package call
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"switchboard/comms"
+	"switchboard/ent"
 	"switchboard/ent/call"
 )
 
@@ -31,7 +33,10 @@ func TestMaskedPartyIsUnknownToWhoCalls(t *testing.T) {
 		}
 		talk := x.route("3000", outsider)
 		x.must(x.calls.CallAnswered(t.Context(), talk.Call))
-		row, err := x.calls.Transfer(x.robin, Transfer{Call: talk.Call, To: quiet})
+		_, err = x.calls.Transfer(x.robin, Transfer{Call: talk.Call, To: quiet})
+		x.must(err)
+		x.must(x.calls.CallTransferred(t.Context(), talk.Call, ""))
+		row, err := x.calls.Call(x.robin, talk.Call)
 		x.must(err)
 		if row.Second != quiet || !strings.Contains(x.engine.asked(), "transfer "+bob) {
 			t.Errorf("the call is put through to %q", row.Second)
@@ -62,4 +67,49 @@ func (x *exchange) unseen(number string) {
 	if account == uuid.Nil || len(events) == 0 {
 		x.Error("nothing was looked at")
 	}
+}
+
+// A party of a mask sees the number that is shown to it, and may block that one.
+func TestShownNumberOfAMaskIsBlocked(t *testing.T) {
+	exchangesOnBoth(t, func(x *exchange) {
+		_, err := x.calls.MaskNumbers(x.alice, MaskNumbers{Kind: "axyb", First: outsider, Second: shop, NumberID: x.number[quiet].ID,
+			SecondNumberID: x.number[mobile].ID})
+		x.must(err)
+		if got := x.words(x.route(outsider, quiet)); got != `3000 as "`+mobile+`"` {
+			t.Fatalf("before: %s", got)
+		}
+		_, err = x.svc.BlockNumber(x.robin, comms.BlockNumber{Number: mobile})
+		x.must(err)
+		if got := x.words(x.route(outsider, quiet)); got != "refused blocked" {
+			t.Errorf("after: %s", got)
+		}
+	})
+}
+
+// A call both of whose sides are outside takes two places on the trunk.
+func TestBothSidesTakeTheirPlaceOnATrunk(t *testing.T) {
+	exchangesOnBoth(t, func(x *exchange) {
+		x.change(func(ctx context.Context, tx *ent.Client) error { return tx.Trunk.Update().SetConcurrency(1).Exec(ctx) })
+		_, err := x.calls.PlaceCall(x.alice, PlaceCall{From: x.number[quiet].ID, To: outsider, First: "+8613900000008"})
+		if refusal(err) != "LIMITED" {
+			t.Errorf("%v", err)
+		}
+		if _, err := x.calls.PlaceCall(x.alice, PlaceCall{From: x.number[quiet].ID, To: outsider}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Numbers that this program draws are nobody's outside: a carrier's caller who shows one is not believed.
+func TestNobodyOutsideHasADrawnNumber(t *testing.T) {
+	exchangesOnBoth(t, func(x *exchange) {
+		drawn := "+999123456789"
+		_, err := x.calls.MaskNumbers(x.alice, MaskNumbers{Kind: "axb", First: drawn, Second: bob, NumberID: x.number[quiet].ID})
+		x.must(err)
+		for dialled, want := range map[string]string{desk: `2000,2001,2002 as ""`, quiet: "refused stranger"} {
+			if got := x.words(x.route(drawn, dialled)); got != want {
+				t.Errorf("%s: %s, want %s", dialled, got, want)
+			}
+		}
+	})
 }

@@ -88,7 +88,13 @@ func (d *decision) trunk(leg *Leg, via *ourNumber) (*Leg, Why, string) {
 		return cmp.Or(longest(b.Prefixes, digits)-longest(a.Prefixes, digits), cmp.Compare(a.Name, b.Name))
 	})
 	for _, t := range trunks {
-		if d.f.Load.trunks[t.ID] >= t.Concurrency || len(d.f.Load.fresh[t.ID]) >= t.PerMinute {
+		mine := 0 // the other side of this very call
+		for _, id := range d.Trunks {
+			if id == t.ID {
+				mine++
+			}
+		}
+		if d.f.Load.trunks[t.ID]+mine >= t.Concurrency || len(d.f.Load.fresh[t.ID]) >= t.PerMinute {
 			continue
 		}
 		switch t.CallerID {

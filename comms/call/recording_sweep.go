@@ -60,7 +60,8 @@ func (s *Service) runRecordings(ctx context.Context) {
 // settleRecordings brings to an end what nobody writes any more: what could not be kept when it ended, and what a dead process left,
 // whose file is mended and kept like any other.
 func (s *Service) settleRecordings(ctx context.Context, now clock.Micros) error {
-	rows, err := s.in.Read().Recording.Query().Where(recording.ReadyAtIsNil()).WithCall().Order(recording.ByCreatedAt()).All(ctx)
+	// In no order: for one SQLite would walk the index on time through all recordings that there are.
+	rows, err := s.in.Read().Recording.Query().Where(recording.ReadyAtIsNil()).WithCall().All(ctx)
 	if err != nil {
 		return fmt.Errorf("look for recordings that did not end: %w", err)
 	}

@@ -61,6 +61,8 @@ func (s *Service) goOn(ctx context.Context, d *decision) (alive bool, err error)
 	if d.Verdict.Second == nil {
 		return true, nil
 	}
+	_, done := s.live.inTurn(d.Verdict.Call)
+	defer done()
 	err = s.in.Change(ctx, func(ctx context.Context, c *comms.Change) error {
 		if err := s.in.Lock(ctx, c, accountsOf(d.Records)...); err != nil {
 			return err
@@ -85,7 +87,7 @@ func (s *Service) goOn(ctx context.Context, d *decision) (alive bool, err error)
 				return fmt.Errorf("store whom a call is put through to: %w", err)
 			}
 		}
-		if _, err := s.advance(ctx, c, d.Verdict.Call, turn{report: wasDialled}); err != nil {
+		if _, err := s.advance(ctx, c, d.Verdict.Call, nil, turn{report: wasDialled}); err != nil {
 			return err
 		}
 		return s.insert(ctx, c, fresh, call.StatusDialling)

@@ -57,6 +57,8 @@ func (s *Service) move(ctx context.Context, id uuid.UUID, t turn) (moved []*comm
 	if err != nil || len(accounts) == 0 {
 		return nil, err
 	}
+	known, done := s.live.inTurn(id)
+	defer done()
 	var at clock.Micros
 	err = s.in.Change(ctx, func(ctx context.Context, c *comms.Change) error {
 		// The accounts are locked for their logs anyway. Taken first they also make the reports of one call follow each other, and whoever deletes
@@ -65,14 +67,18 @@ func (s *Service) move(ctx context.Context, id uuid.UUID, t turn) (moved []*comm
 			return err
 		}
 		at = c.Now()
-		moved, err = s.advance(ctx, c, id, t)
+		moved, err = s.advance(ctx, c, id, copies(known), t)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, err // whether it was committed is not known for sure: the records are read the next time
 	}
-	if len(moved) > 0 && t.report != hasEnded {
+	switch {
+	case len(moved) == 0: // late, or doubled
+		s.live.hold(id, known)
+	case t.report != hasEnded:
 		s.live.moved(id, steps[t.report].to, at)
+		s.live.hold(id, moved)
 	}
 	return moved, nil
 }
@@ -89,53 +95,28 @@ func (s *Service) accountsIn(ctx context.Context, id uuid.UUID) ([]uuid.UUID, er
 	return accountsOf(rows), nil
 }
 
-// advance does a step in its change. The caller holds the accounts' locks.
-func (s *Service) advance(ctx context.Context, c *comms.Change, id uuid.UUID, t turn) ([]*comms.Call, error) {
+// advance does a step in its change, and gives the records that moved. The caller holds the accounts' locks. Records that are not known are read.
+func (s *Service) advance(ctx context.Context, c *comms.Change, id uuid.UUID, rows []*comms.Call, t turn) (moved []*comms.Call, err error) {
 	to := steps[t.report]
-	mine := call.And(call.ConversationID(id), call.StatusIn(to.from...))
-	rows, err := c.Tx().Call.Query().Where(mine).Order(call.ByID()).All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read a call: %w", err)
-	}
 	if len(rows) == 0 {
-		return nil, nil
-	}
-	now := c.Now()
-	u := c.Tx().Call.Update().Where(mine).SetStatus(to.to)
-	became := becomes(rows, t.end, now)
-	for _, row := range rows {
-		row.Status = to.to
-		switch t.report {
-		case wasDialled:
-			row.DialledAt = &now
-		case hasRung:
-			row.RingingAt = &now
-		case wasAnswered:
-			row.AnsweredAt = &now
-		case hasEnded:
-			row.EndedAt, row.Outcome, row.Duration = &now, &became.outcome, became.seconds
-			row.Reason, row.SipStatus, row.Cause = string(t.end.Why), t.end.Status, t.end.Cause
+		rows, err = c.Tx().Call.Query().Where(call.ConversationID(id), call.StatusIn(to.from...)).Order(call.ByID()).All(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read a call: %w", err)
 		}
 	}
-	switch t.report {
-	case wasDialled:
-		u.SetDialledAt(now)
-	case hasRung:
-		u.SetRingingAt(now)
-	case wasAnswered:
-		u.SetAnsweredAt(now)
-	case hasEnded:
-		u.SetEndedAt(now).SetOutcome(became.outcome).SetDuration(became.seconds).SetReason(string(t.end.Why)).SetSipStatus(t.end.Status).
-			SetCause(t.end.Cause)
-	}
-	if err := u.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("store what became of a call: %w", err)
-	}
+	become(rows, t, c.Now())
 	for _, row := range rows {
-		tell(c, to.kind, row)
+		there, err := s.write(ctx, c, t.report, row)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			moved = append(moved, row)
+			tell(c, to.kind, row)
+		}
 	}
-	if t.also != nil {
-		return rows, t.also(ctx, c, rows)
+	if len(moved) > 0 && t.also != nil {
+		return moved, t.also(ctx, c, moved)
 	}
-	return rows, nil
+	return moved, nil
 }

@@ -53,7 +53,7 @@ type Field struct {
 
 // Select finds the selected fields of a type that implements those interfaces.
 func Select(oc *graphql.OperationContext, set ast.SelectionSet, implementors []string) *Selection {
-	collected := graphql.CollectFields(oc, set, implementors)
+	collected := collect(oc, set, implementors)
 	s := &Selection{Fields: make([]Field, len(collected))}
 	for i := range collected {
 		s.Fields[i].CollectedField = collected[i]

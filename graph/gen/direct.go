@@ -15,6 +15,124 @@ import (
 
 func noChild() (*graphql.FieldContext, error) { return direct.NoChild() }
 
+func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
+	fields := direct.Select(ec.OperationContext, sel, mutationImplementors).Fields
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: "Mutation"})
+	b, ok := append(direct.Buffer(), '{'), true
+	for i := range fields {
+		field := &fields[i]
+		b = field.Key(b, i)
+		var m graphql.Marshaler
+		switch field.Name {
+		case "__typename":
+			m = graphql.MarshalString("Mutation")
+		case "register":
+			m = ec._Mutation_register(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "login":
+			m = ec._Mutation_login(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "setMatrixId":
+			m = ec._Mutation_setMatrixId(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "regenerateApiKey":
+			m = ec._Mutation_regenerateApiKey(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "createApiToken":
+			m = ec._Mutation_createApiToken(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "revokeApiToken":
+			m = ec._Mutation_revokeApiToken(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "solveCaptcha":
+			m = ec._Mutation_solveCaptcha(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "createNumber":
+			m = ec._Mutation_createNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "updateNumber":
+			m = ec._Mutation_updateNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "changeNumberPin":
+			m = ec._Mutation_changeNumberPin(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "deleteNumber":
+			m = ec._Mutation_deleteNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "sendMessage":
+			m = ec._Mutation_sendMessage(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "markDelivered":
+			m = ec._Mutation_markDelivered(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "blockNumber":
+			m = ec._Mutation_blockNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "unblockNumber":
+			m = ec._Mutation_unblockNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "placeCall":
+			m = ec._Mutation_placeCall(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "hangUp":
+			m = ec._Mutation_hangUp(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "sendDigits":
+			m = ec._Mutation_sendDigits(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "transfer":
+			m = ec._Mutation_transfer(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "startRecording":
+			m = ec._Mutation_startRecording(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "stopRecording":
+			m = ec._Mutation_stopRecording(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "deleteRecording":
+			m = ec._Mutation_deleteRecording(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "maskNumbers":
+			m = ec._Mutation_maskNumbers(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "unmaskNumbers":
+			m = ec._Mutation_unmaskNumbers(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "createSipNumber":
+			m = ec._Mutation_createSipNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "updateSipNumber":
+			m = ec._Mutation_updateSipNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "changeSipPassword":
+			m = ec._Mutation_changeSipPassword(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "deleteSipNumber":
+			m = ec._Mutation_deleteSipNumber(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "createTrunk":
+			m = ec._Mutation_createTrunk(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "updateTrunk":
+			m = ec._Mutation_updateTrunk(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "deleteTrunk":
+			m = ec._Mutation_deleteTrunk(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "claimOperator":
+			m = ec._Mutation_claimOperator(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "setAccountPlan":
+			m = ec._Mutation_setAccountPlan(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+		b = direct.Marshaler(b, m) // those behind a field that failed are executed none the less
+	}
+	return direct.Result(append(b, '}'), ok)
+}
+
 func (ec *executionContext) _Account(ctx context.Context, sel ast.SelectionSet, obj *ent.Account) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -3794,8 +3794,8 @@ type Mutation {
   ): DeleteRecordingPayload!
   """
   Puts a number of the account (X) between parties, so that they talk without learning each other's number. One X serves many masks, but each party in only
-  one of them at a time: where no number is free for these parties the answer is NO_NUMBER_FREE. A number that a party was freed from rests before it serves the same
-  party again.
+  one of them at a time: where no number is free for these parties the answer is NO_NUMBER_FREE. A number that a party was freed from rests before it is drawn for the
+  same party again; one that is named is taken at once.
   """
   maskNumbers(
     "Whom to mask, and how."
@@ -5356,7 +5356,7 @@ input TransferInput {
 
 "What came of it."
 type TransferPayload {
-  "The call as it is now; its ` + "`" + `second` + "`" + ` is the new side."
+  "The call as it is now. CALL_TRANSFERRED tells that the new side has answered and is its ` + "`" + `second` + "`" + `; where nobody answers the two talk on."
   call: Call
   "What was wrong with the input."
   userErrors: [UserError!]!
@@ -10771,10 +10771,7 @@ func (ec *executionContext) unmarshalInputBlockNumberInput(ctx context.Context, 
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"number", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
@@ -10784,14 +10781,12 @@ func (ec *executionContext) unmarshalInputBlockNumberInput(ctx context.Context, 
 		}
 		switch k {
 		case "number":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("number"))
 			data, err := ec.unmarshalNPhoneNumber2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Number = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -10808,10 +10803,7 @@ func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj an
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"numberIds", "peer", "status", "outcome", "direction", "live", "minDuration", "maxDuration", "since", "until"}
 	for _, k := range fieldsInOrder {
@@ -10821,70 +10813,60 @@ func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj an
 		}
 		switch k {
 		case "numberIds":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberIds"))
 			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.NumberIds = data
 		case "peer":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("peer"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Peer = data
 		case "status":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := ec.unmarshalOCallStatus2ᚕswitchboardᚋentᚋcallᚐStatusᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Status = data
 		case "outcome":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("outcome"))
 			data, err := ec.unmarshalOCallOutcome2ᚕswitchboardᚋentᚋcallᚐOutcomeᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Outcome = data
 		case "direction":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := ec.unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "live":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("live"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Live = data
 		case "minDuration":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("minDuration"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.MinDuration = data
 		case "maxDuration":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxDuration"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.MaxDuration = data
 		case "since":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
 			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Since = data
 		case "until":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
 			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
 			if err != nil {
 				return it, err
@@ -10901,10 +10883,7 @@ func (ec *executionContext) unmarshalInputChangeNumberPinInput(ctx context.Conte
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id", "currentPin", "newPin"}
 	for _, k := range fieldsInOrder {
@@ -10914,21 +10893,18 @@ func (ec *executionContext) unmarshalInputChangeNumberPinInput(ctx context.Conte
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ID = data
 		case "currentPin":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("currentPin"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CurrentPIN = data
 		case "newPin":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("newPin"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -10945,10 +10921,7 @@ func (ec *executionContext) unmarshalInputChangeSipPasswordInput(ctx context.Con
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id", "password"}
 	for _, k := range fieldsInOrder {
@@ -10958,14 +10931,12 @@ func (ec *executionContext) unmarshalInputChangeSipPasswordInput(ctx context.Con
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ID = data
 		case "password":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -10982,10 +10953,7 @@ func (ec *executionContext) unmarshalInputClaimOperatorInput(ctx context.Context
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"token"}
 	for _, k := range fieldsInOrder {
@@ -10995,7 +10963,6 @@ func (ec *executionContext) unmarshalInputClaimOperatorInput(ctx context.Context
 		}
 		switch k {
 		case "token":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -11029,28 +10996,24 @@ func (ec *executionContext) unmarshalInputCreateApiTokenInput(ctx context.Contex
 		}
 		switch k {
 		case "scopes":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scopes"))
 			data, err := ec.unmarshalNApiScope2ᚕswitchboardᚋcommsᚐScopeᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Scopes = data
 		case "ttl":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ttl"))
 			data, err := ec.unmarshalOSeconds2ᚖtimeᚐDuration(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Ttl = data
 		case "comment":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Comment = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -11084,28 +11047,24 @@ func (ec *executionContext) unmarshalInputCreateNumberInput(ctx context.Context,
 		}
 		switch k {
 		case "alias":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alias"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Alias = data
 		case "pin":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pin"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.PIN = data
 		case "captchaToken":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("captchaToken"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CaptchaToken = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -11145,42 +11104,36 @@ func (ec *executionContext) unmarshalInputCreateSipNumberInput(ctx context.Conte
 		}
 		switch k {
 		case "number":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("number"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Number = data
 		case "password":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Password = data
 		case "rings":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rings"))
 			data, err := ec.unmarshalNPhoneNumber2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Rings = data
 		case "alias":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alias"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Alias = data
 		case "secure":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secure"))
 			data, err := ec.unmarshalNBoolean2bool(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Secure = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -11235,98 +11188,84 @@ func (ec *executionContext) unmarshalInputCreateTrunkInput(ctx context.Context, 
 		}
 		switch k {
 		case "name":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Name = data
 		case "address":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("address"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Address = data
 		case "transport":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transport"))
 			data, err := ec.unmarshalNSipTransport2switchboardᚋentᚋtrunkᚐTransport(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Transport = data
 		case "username":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Username = data
 		case "password":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Password = data
 		case "register":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("register"))
 			data, err := ec.unmarshalNBoolean2bool(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Register = data
 		case "prefixes":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("prefixes"))
 			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Prefixes = data
 		case "sources":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sources"))
 			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Sources = data
 		case "callerId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callerId"))
 			data, err := ec.unmarshalNTrunkCallerId2switchboardᚋentᚋtrunkᚐCallerID(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CallerID = data
 		case "fixedCaller":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fixedCaller"))
 			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.FixedCaller = data
 		case "concurrency":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("concurrency"))
 			data, err := ec.unmarshalNInt2int(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Concurrency = data
 		case "perMinute":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("perMinute"))
 			data, err := ec.unmarshalNInt2int(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.PerMinute = data
 		case "disabled":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("disabled"))
 			data, err := ec.unmarshalNBoolean2bool(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Disabled = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -11343,10 +11282,7 @@ func (ec *executionContext) unmarshalInputDeleteNumberInput(ctx context.Context,
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id"}
 	for _, k := range fieldsInOrder {
@@ -11356,7 +11292,6 @@ func (ec *executionContext) unmarshalInputDeleteNumberInput(ctx context.Context,
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -11373,10 +11308,7 @@ func (ec *executionContext) unmarshalInputDeleteRecordingInput(ctx context.Conte
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id"}
 	for _, k := range fieldsInOrder {
@@ -11386,7 +11318,6 @@ func (ec *executionContext) unmarshalInputDeleteRecordingInput(ctx context.Conte
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -11403,10 +11334,7 @@ func (ec *executionContext) unmarshalInputDeleteSipNumberInput(ctx context.Conte
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id"}
 	for _, k := range fieldsInOrder {
@@ -11416,7 +11344,6 @@ func (ec *executionContext) unmarshalInputDeleteSipNumberInput(ctx context.Conte
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -11433,10 +11360,7 @@ func (ec *executionContext) unmarshalInputDeleteTrunkInput(ctx context.Context, 
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id"}
 	for _, k := range fieldsInOrder {
@@ -11446,7 +11370,6 @@ func (ec *executionContext) unmarshalInputDeleteTrunkInput(ctx context.Context, 
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -11463,10 +11386,7 @@ func (ec *executionContext) unmarshalInputHangUpInput(ctx context.Context, obj a
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"callId"}
 	for _, k := range fieldsInOrder {
@@ -11476,7 +11396,6 @@ func (ec *executionContext) unmarshalInputHangUpInput(ctx context.Context, obj a
 		}
 		switch k {
 		case "callId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -11493,10 +11412,7 @@ func (ec *executionContext) unmarshalInputLoginInput(ctx context.Context, obj an
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"email", "password"}
 	for _, k := range fieldsInOrder {
@@ -11506,14 +11422,12 @@ func (ec *executionContext) unmarshalInputLoginInput(ctx context.Context, obj an
 		}
 		switch k {
 		case "email":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Email = data
 		case "password":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -11530,10 +11444,7 @@ func (ec *executionContext) unmarshalInputMarkDeliveredInput(ctx context.Context
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"messageIds"}
 	for _, k := range fieldsInOrder {
@@ -11543,7 +11454,6 @@ func (ec *executionContext) unmarshalInputMarkDeliveredInput(ctx context.Context
 		}
 		switch k {
 		case "messageIds":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("messageIds"))
 			data, err := ec.unmarshalNID2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
@@ -11560,10 +11470,7 @@ func (ec *executionContext) unmarshalInputMaskFilter(ctx context.Context, obj an
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"numberIds", "party", "kinds", "applicationId", "live"}
 	for _, k := range fieldsInOrder {
@@ -11573,35 +11480,30 @@ func (ec *executionContext) unmarshalInputMaskFilter(ctx context.Context, obj an
 		}
 		switch k {
 		case "numberIds":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberIds"))
 			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.NumberIds = data
 		case "party":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("party"))
 			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Party = data
 		case "kinds":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kinds"))
 			data, err := ec.unmarshalOMaskKind2ᚕswitchboardᚋentᚋmaskᚐKindᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Kinds = data
 		case "applicationId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("applicationId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ApplicationID = data
 		case "live":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("live"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
 			if err != nil {
 				return it, err
@@ -11644,98 +11546,84 @@ func (ec *executionContext) unmarshalInputMaskNumbersInput(ctx context.Context, 
 		}
 		switch k {
 		case "kind":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
 			data, err := ec.unmarshalNMaskKind2switchboardᚋentᚋmaskᚐKind(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Kind = data
 		case "first":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("first"))
 			data, err := ec.unmarshalNPhoneNumber2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.First = data
 		case "second":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("second"))
 			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Second = data
 		case "numberId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.NumberID = data
 		case "secondNumberId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secondNumberId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.SecondNumberID = data
 		case "applicationId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("applicationId"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ApplicationID = data
 		case "areaCode":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("areaCode"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.AreaCode = data
 		case "direction":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := ec.unmarshalNMaskDirection2switchboardᚋentᚋmaskᚐDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "extension":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("extension"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Extension = data
 		case "expiresAt":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresAt"))
 			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ExpiresAt = data
 		case "ttl":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ttl"))
 			data, err := ec.unmarshalOSeconds2ᚖtimeᚐDuration(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Ttl = data
 		case "record":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("record"))
 			data, err := ec.unmarshalNBoolean2bool(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Record = data
 		case "userData":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userData"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.UserData = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -11752,10 +11640,7 @@ func (ec *executionContext) unmarshalInputMessageFilter(ctx context.Context, obj
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"numberIds", "direction", "peer", "kind", "status", "since", "until"}
 	for _, k := range fieldsInOrder {
@@ -11765,49 +11650,42 @@ func (ec *executionContext) unmarshalInputMessageFilter(ctx context.Context, obj
 		}
 		switch k {
 		case "numberIds":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberIds"))
 			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.NumberIds = data
 		case "direction":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
 			data, err := ec.unmarshalOMessageDirection2ᚖswitchboardᚋcommsᚐDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "peer":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("peer"))
 			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Peer = data
 		case "kind":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
 			data, err := ec.unmarshalOMessageKind2ᚖswitchboardᚋentᚋmessageᚐKind(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Kind = data
 		case "status":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := ec.unmarshalOMessageStatus2ᚖswitchboardᚋgraphᚋmodelᚐStatus(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Status = data
 		case "since":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
 			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Since = data
 		case "until":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
 			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
 			if err != nil {
 				return it, err
@@ -11844,77 +11722,66 @@ func (ec *executionContext) unmarshalInputPlaceCallInput(ctx context.Context, ob
 		}
 		switch k {
 		case "from":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.From = data
 		case "to":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.To = data
 		case "first":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("first"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.First = data
 		case "message":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("message"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Message = data
 		case "language":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("language"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Language = data
 		case "record":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("record"))
 			data, err := ec.unmarshalNBoolean2bool(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Record = data
 		case "ringFor":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ringFor"))
 			data, err := ec.unmarshalOSeconds2ᚖtimeᚐDuration(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.RingFor = data
 		case "maxDuration":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxDuration"))
 			data, err := ec.unmarshalOSeconds2ᚖtimeᚐDuration(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.MaxDuration = data
 		case "userData":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userData"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.UserData = data
 		case "clientKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clientKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ClientKey = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -11931,10 +11798,7 @@ func (ec *executionContext) unmarshalInputRecordingFilter(ctx context.Context, o
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"callIds", "numberIds", "status", "since", "until"}
 	for _, k := range fieldsInOrder {
@@ -11944,35 +11808,30 @@ func (ec *executionContext) unmarshalInputRecordingFilter(ctx context.Context, o
 		}
 		switch k {
 		case "callIds":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callIds"))
 			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CallIds = data
 		case "numberIds":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("numberIds"))
 			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.NumberIds = data
 		case "status":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
 			data, err := ec.unmarshalORecordingStatus2ᚕswitchboardᚋentᚋrecordingᚐStatusᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Status = data
 		case "since":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
 			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Since = data
 		case "until":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
 			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
 			if err != nil {
 				return it, err
@@ -11989,10 +11848,7 @@ func (ec *executionContext) unmarshalInputRegenerateApiKeyInput(ctx context.Cont
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"idempotencyKey"}
 	for _, k := range fieldsInOrder {
@@ -12002,7 +11858,6 @@ func (ec *executionContext) unmarshalInputRegenerateApiKeyInput(ctx context.Cont
 		}
 		switch k {
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -12019,10 +11874,7 @@ func (ec *executionContext) unmarshalInputRegisterInput(ctx context.Context, obj
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"email", "password", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
@@ -12032,21 +11884,18 @@ func (ec *executionContext) unmarshalInputRegisterInput(ctx context.Context, obj
 		}
 		switch k {
 		case "email":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Email = data
 		case "password":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Password = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -12063,10 +11912,7 @@ func (ec *executionContext) unmarshalInputRevokeApiTokenInput(ctx context.Contex
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id"}
 	for _, k := range fieldsInOrder {
@@ -12076,7 +11922,6 @@ func (ec *executionContext) unmarshalInputRevokeApiTokenInput(ctx context.Contex
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -12110,21 +11955,18 @@ func (ec *executionContext) unmarshalInputSendDigitsInput(ctx context.Context, o
 		}
 		switch k {
 		case "callId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CallID = data
 		case "digits":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("digits"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Digits = data
 		case "side":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("side"))
 			data, err := ec.unmarshalNCallSide2switchboardᚋgraphᚋgenᚐCallSide(ctx, v)
 			if err != nil {
 				return it, err
@@ -12141,10 +11983,7 @@ func (ec *executionContext) unmarshalInputSendMessageInput(ctx context.Context, 
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"from", "to", "text", "file", "fileName", "fromName", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
@@ -12154,49 +11993,42 @@ func (ec *executionContext) unmarshalInputSendMessageInput(ctx context.Context, 
 		}
 		switch k {
 		case "from":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.From = data
 		case "to":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
 			data, err := ec.unmarshalNPhoneNumber2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.To = data
 		case "text":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Text = data
 		case "file":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("file"))
 			data, err := ec.unmarshalOUpload2ᚖgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚐUpload(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.File = data
 		case "fileName":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fileName"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.FileName = data
 		case "fromName":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fromName"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.FromName = data
 		case "idempotencyKey":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -12213,10 +12045,7 @@ func (ec *executionContext) unmarshalInputSetAccountPlanInput(ctx context.Contex
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"accountId", "plan"}
 	for _, k := range fieldsInOrder {
@@ -12226,14 +12055,12 @@ func (ec *executionContext) unmarshalInputSetAccountPlanInput(ctx context.Contex
 		}
 		switch k {
 		case "accountId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("accountId"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.AccountID = data
 		case "plan":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("plan"))
 			data, err := ec.unmarshalNPlan2switchboardᚋentᚋaccountᚐPlan(ctx, v)
 			if err != nil {
 				return it, err
@@ -12250,10 +12077,7 @@ func (ec *executionContext) unmarshalInputSetMatrixIdInput(ctx context.Context, 
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"matrixId"}
 	for _, k := range fieldsInOrder {
@@ -12263,7 +12087,6 @@ func (ec *executionContext) unmarshalInputSetMatrixIdInput(ctx context.Context, 
 		}
 		switch k {
 		case "matrixId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("matrixId"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
@@ -12280,10 +12103,7 @@ func (ec *executionContext) unmarshalInputSolveCaptchaInput(ctx context.Context,
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"a", "b", "answer"}
 	for _, k := range fieldsInOrder {
@@ -12293,21 +12113,18 @@ func (ec *executionContext) unmarshalInputSolveCaptchaInput(ctx context.Context,
 		}
 		switch k {
 		case "a":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("a"))
 			data, err := ec.unmarshalNInt2int(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.A = data
 		case "b":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("b"))
 			data, err := ec.unmarshalNInt2int(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.B = data
 		case "answer":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("answer"))
 			data, err := ec.unmarshalNInt2int(ctx, v)
 			if err != nil {
 				return it, err
@@ -12324,10 +12141,7 @@ func (ec *executionContext) unmarshalInputStartRecordingInput(ctx context.Contex
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"callId"}
 	for _, k := range fieldsInOrder {
@@ -12337,7 +12151,6 @@ func (ec *executionContext) unmarshalInputStartRecordingInput(ctx context.Contex
 		}
 		switch k {
 		case "callId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -12354,10 +12167,7 @@ func (ec *executionContext) unmarshalInputStopRecordingInput(ctx context.Context
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"callId"}
 	for _, k := range fieldsInOrder {
@@ -12367,7 +12177,6 @@ func (ec *executionContext) unmarshalInputStopRecordingInput(ctx context.Context
 		}
 		switch k {
 		case "callId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -12384,10 +12193,7 @@ func (ec *executionContext) unmarshalInputTransferInput(ctx context.Context, obj
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"callId", "to"}
 	for _, k := range fieldsInOrder {
@@ -12397,14 +12203,12 @@ func (ec *executionContext) unmarshalInputTransferInput(ctx context.Context, obj
 		}
 		switch k {
 		case "callId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callId"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CallID = data
 		case "to":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -12421,10 +12225,7 @@ func (ec *executionContext) unmarshalInputUnblockNumberInput(ctx context.Context
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"number"}
 	for _, k := range fieldsInOrder {
@@ -12434,7 +12235,6 @@ func (ec *executionContext) unmarshalInputUnblockNumberInput(ctx context.Context
 		}
 		switch k {
 		case "number":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("number"))
 			data, err := ec.unmarshalNPhoneNumber2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -12451,10 +12251,7 @@ func (ec *executionContext) unmarshalInputUnmaskNumbersInput(ctx context.Context
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id"}
 	for _, k := range fieldsInOrder {
@@ -12464,7 +12261,6 @@ func (ec *executionContext) unmarshalInputUnmaskNumbersInput(ctx context.Context
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -12481,10 +12277,7 @@ func (ec *executionContext) unmarshalInputUpdateNumberInput(ctx context.Context,
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id", "alias"}
 	for _, k := range fieldsInOrder {
@@ -12494,14 +12287,12 @@ func (ec *executionContext) unmarshalInputUpdateNumberInput(ctx context.Context,
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ID = data
 		case "alias":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alias"))
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
 				return it, err
@@ -12518,10 +12309,7 @@ func (ec *executionContext) unmarshalInputUpdateSipNumberInput(ctx context.Conte
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id", "rings", "alias", "secure"}
 	for _, k := range fieldsInOrder {
@@ -12531,28 +12319,24 @@ func (ec *executionContext) unmarshalInputUpdateSipNumberInput(ctx context.Conte
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ID = data
 		case "rings":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rings"))
 			data, err := ec.unmarshalOPhoneNumber2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Rings = data
 		case "alias":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alias"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Alias = data
 		case "secure":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("secure"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
 			if err != nil {
 				return it, err
@@ -12569,10 +12353,7 @@ func (ec *executionContext) unmarshalInputUpdateTrunkInput(ctx context.Context, 
 		return it, nil
 	}
 
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
+	asMap := obj.(map[string]any)
 
 	fieldsInOrder := [...]string{"id", "address", "transport", "username", "password", "register", "prefixes", "sources", "callerId", "fixedCaller", "concurrency", "perMinute", "disabled"}
 	for _, k := range fieldsInOrder {
@@ -12582,91 +12363,78 @@ func (ec *executionContext) unmarshalInputUpdateTrunkInput(ctx context.Context, 
 		}
 		switch k {
 		case "id":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
 			data, err := ec.unmarshalNID2string(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.ID = data
 		case "address":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("address"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Address = data
 		case "transport":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transport"))
 			data, err := ec.unmarshalOSipTransport2ᚖswitchboardᚋentᚋtrunkᚐTransport(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Transport = data
 		case "username":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Username = data
 		case "password":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Password = data
 		case "register":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("register"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Register = data
 		case "prefixes":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("prefixes"))
 			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Prefixes = data
 		case "sources":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sources"))
 			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Sources = data
 		case "callerId":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("callerId"))
 			data, err := ec.unmarshalOTrunkCallerId2ᚖswitchboardᚋentᚋtrunkᚐCallerID(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.CallerID = data
 		case "fixedCaller":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fixedCaller"))
 			data, err := ec.unmarshalOPhoneNumber2ᚖstring(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.FixedCaller = data
 		case "concurrency":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("concurrency"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Concurrency = data
 		case "perMinute":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("perMinute"))
 			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.PerMinute = data
 		case "disabled":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("disabled"))
 			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
 			if err != nil {
 				return it, err
@@ -12846,276 +12614,6 @@ var messageEventImplementors = []string{"MessageEvent", "Event"}
 var messageReceivedEventImplementors = []string{"MessageReceivedEvent", "Event"}
 
 var mutationImplementors = []string{"Mutation"}
-
-func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, mutationImplementors)
-	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
-		Object: "Mutation",
-	})
-
-	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
-	for i, field := range fields {
-		innerCtx := graphql.WithRootFieldContext(ctx, &graphql.RootFieldContext{
-			Object: field.Name,
-			Field:  field,
-		})
-
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("Mutation")
-		case "register":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_register(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "login":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_login(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "setMatrixId":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_setMatrixId(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "regenerateApiKey":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_regenerateApiKey(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "createApiToken":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_createApiToken(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "revokeApiToken":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_revokeApiToken(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "solveCaptcha":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_solveCaptcha(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "createNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_createNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "updateNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_updateNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "changeNumberPin":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_changeNumberPin(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "deleteNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_deleteNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "sendMessage":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_sendMessage(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "markDelivered":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_markDelivered(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "blockNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_blockNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "unblockNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_unblockNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "placeCall":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_placeCall(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "hangUp":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_hangUp(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "sendDigits":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_sendDigits(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "transfer":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_transfer(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "startRecording":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_startRecording(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "stopRecording":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_stopRecording(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "deleteRecording":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_deleteRecording(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "maskNumbers":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_maskNumbers(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "unmaskNumbers":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_unmaskNumbers(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "createSipNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_createSipNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "updateSipNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_updateSipNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "changeSipPassword":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_changeSipPassword(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "deleteSipNumber":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_deleteSipNumber(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "createTrunk":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_createTrunk(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "updateTrunk":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_updateTrunk(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "deleteTrunk":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_deleteTrunk(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "claimOperator":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_claimOperator(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "setAccountPlan":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_setAccountPlan(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
-}
 
 var numberImplementors = []string{"Number", "Node"}
 
@@ -14193,7 +13691,6 @@ func (ec *executionContext) unmarshalNApiScope2ᚕswitchboardᚋcommsᚐScopeᚄ
 	var err error
 	res := make([]comms.Scope, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNApiScope2switchboardᚋcommsᚐScope(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -14669,7 +14166,6 @@ func (ec *executionContext) unmarshalNID2ᚕstringᚄ(ctx context.Context, v any
 	var err error
 	res := make([]string, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNID2string(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -14918,7 +14414,6 @@ func (ec *executionContext) unmarshalNPhoneNumber2ᚕstringᚄ(ctx context.Conte
 	var err error
 	res := make([]string, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNPhoneNumber2string(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15227,7 +14722,6 @@ func (ec *executionContext) unmarshalNString2ᚕstringᚄ(ctx context.Context, v
 	var err error
 	res := make([]string, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15422,7 +14916,6 @@ func (ec *executionContext) unmarshalN__DirectiveLocation2ᚕstringᚄ(ctx conte
 	var err error
 	res := make([]string, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalN__DirectiveLocation2string(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15584,7 +15077,6 @@ func (ec *executionContext) unmarshalOCallOutcome2ᚕswitchboardᚋentᚋcallᚐ
 	var err error
 	res := make([]call.Outcome, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNCallOutcome2switchboardᚋentᚋcallᚐOutcome(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15691,7 +15183,6 @@ func (ec *executionContext) unmarshalOCallStatus2ᚕswitchboardᚋentᚋcallᚐS
 	var err error
 	res := make([]call.Status, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNCallStatus2switchboardᚋentᚋcallᚐStatus(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15708,7 +15199,6 @@ func (ec *executionContext) unmarshalOEventKind2ᚕswitchboardᚋcommsᚐKindᚄ
 	var err error
 	res := make([]comms.Kind, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNEventKind2switchboardᚋcommsᚐKind(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15725,7 +15215,6 @@ func (ec *executionContext) unmarshalOID2ᚕstringᚄ(ctx context.Context, v any
 	var err error
 	res := make([]string, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNID2string(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15773,7 +15262,6 @@ func (ec *executionContext) unmarshalOMaskKind2ᚕswitchboardᚋentᚋmaskᚐKin
 	var err error
 	res := make([]mask.Kind, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNMaskKind2switchboardᚋentᚋmaskᚐKind(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15874,7 +15362,6 @@ func (ec *executionContext) unmarshalOPhoneNumber2ᚕstringᚄ(ctx context.Conte
 	var err error
 	res := make([]string, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNPhoneNumber2string(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15914,7 +15401,6 @@ func (ec *executionContext) unmarshalORecordingStatus2ᚕswitchboardᚋentᚋrec
 	var err error
 	res := make([]recording.Status, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNRecordingStatus2switchboardᚋentᚋrecordingᚐStatus(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
@@ -15968,7 +15454,6 @@ func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v
 	var err error
 	res := make([]string, len(vSlice))
 	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
 		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
 		if err != nil {
 			return nil, err

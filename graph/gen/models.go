@@ -699,7 +699,7 @@ type TransferInput struct {
 
 // What came of it.
 type TransferPayload struct {
-	// The call as it is now; its `second` is the new side.
+	// The call as it is now. CALL_TRANSFERRED tells that the new side has answered and is its `second`; where nobody answers the two talk on.
 	Call *model.Call `json:"call,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`

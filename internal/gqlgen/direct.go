@@ -29,6 +29,12 @@ type object struct {
 	Lists  []string              // the marshal functions of such lists
 }
 
+// output is what the template makes: the objects in the order of the schema, so that it is the same each time, and the root of mutations.
+type output struct {
+	Objects  []*object
+	Mutation *codegen.Object
+}
+
 // field says how a field is written.
 type field struct {
 	*codegen.Field
@@ -48,7 +54,7 @@ func (d *direct) GenerateCode(data *codegen.Data) error {
 		PackageName: data.Config.Exec.Package,
 		Filename:    filepath.Join(data.Config.Exec.Dir(), "direct.go"),
 		Template:    directTemplate,
-		Data:        d.ordered(data),
+		Data:        output{d.ordered(data), d.mutation(data)},
 		Funcs:       map[string]any{"append": appendLeaf},
 		Packages:    data.Config.Packages,
 
@@ -56,7 +62,19 @@ func (d *direct) GenerateCode(data *codegen.Data) error {
 	})
 }
 
-// ordered is the types in the order of the schema, so that the output is the same each time.
+// mutation is the root whose fields are executed one after another (GraphQL specification section 6.2.2), and so need nothing that collects
+// what runs side by side.
+func (d *direct) mutation(data *codegen.Data) *codegen.Object {
+	for _, o := range data.Objects {
+		if o.Root && o.Name == "Mutation" {
+			d.methods["_"+o.Name] = true
+			return o
+		}
+	}
+	return nil
+}
+
+// ordered is the types that are written directly.
 func (d *direct) ordered(data *codegen.Data) []*object {
 	var out []*object
 	for _, o := range data.Objects {

@@ -34,8 +34,18 @@ var childFields = regexp.MustCompile(`return ec\.childFields_(\w+)\(ctx, field\)
 // short operation allocates.
 var inputs = regexp.MustCompile(`(?s)\n\t+inputUnmarshalMap := graphql\.BuildUnmarshalerMap\(.*?\n\t\)|\n\t+ctx = graphql\.WithUnmarshalerMap\(ctx, inputUnmarshalMap\)`)
 
+// inputCopies are copies of input objects, where no default is put into them; inputPaths are contexts for errors in inputs. What a
+// request gives is checked before anything is executed (graph/input.go), and errors have their paths from there: of the four allocations that
+// gqlgen makes for each field of an input one is left.
+var (
+	inputCopies = regexp.MustCompile(`asMap := map\[string\]any\{\}\n\tfor k, v := range obj\.\(map\[string\]any\) \{\n\t\tasMap\[k\] = v\n\t\}(\n\n\tfieldsInOrder)`)
+	inputPaths  = regexp.MustCompile(`\n\t+ctx := graphql\.WithPathContext\(ctx, graphql\.NewPathWith(?:Field|Index)\([^\n]*\)\)`)
+)
+
 func pruned(src, direct []byte, replaced map[string]bool) ([]byte, error) {
 	src = inputs.ReplaceAll(src, nil)
+	src = inputCopies.ReplaceAll(src, []byte("asMap := obj.(map[string]any)$1"))
+	src = inputPaths.ReplaceAll(src, nil)
 	src = childFields.ReplaceAllFunc(src, func(call []byte) []byte {
 		if replaced["_"+string(childFields.FindSubmatch(call)[1])] {
 			return []byte("return noChild()")

@@ -33,7 +33,7 @@ type exchange struct {
 	sockets *Sockets
 	body    io.ReadCloser
 	clock   deadlines
-	read    time.Time // when the body's deadline was set; zero: there is none
+	read    time.Time // when the body's deadline was set
 	wrote   time.Time // when the answer's was
 	own     bool      // the handler sets the answer's deadlines itself
 }
@@ -58,7 +58,12 @@ func (x *exchange) guard(r *http.Request) {
 	x.deferWrite(x.began)
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body, r.Body = r.Body, (*body)(x)
-		x.deferRead(x.began)
+		// Our own server's net/http has set that deadline in the place where it else takes that of the head away.
+		if server, ok := x.Context.Value(http.ServerContextKey).(*http.Server); ok && server.ReadTimeout == stall {
+			x.read = x.began
+		} else {
+			x.deferRead(x.began)
+		}
 	}
 }
 
@@ -92,12 +97,15 @@ type body exchange
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	x := (*exchange)(b)
-	if now := time.Now(); now.Sub(x.read) > stale {
+	now := time.Now()
+	moved := now.Sub(x.read) > stale
+	if moved {
 		x.deferRead(now)
 	}
 	n, err := b.body.Read(p)
-	if err != nil {
-		// From here on net/http reads ahead, to see the client go. That may last as long as the answer.
+	// At the end net/http reads ahead, to see the client go, which may last as long as the answer: it takes the deadline away, but for one
+	// that is set when it was at the end before.
+	if err != nil && moved {
 		_ = x.clock.SetReadDeadline(time.Time{})
 	}
 	return n, err

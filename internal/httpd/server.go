@@ -25,7 +25,8 @@ func (s Server) Serve(stop context.Context, l net.Listener, draining func()) err
 	defer end()
 	server := &http.Server{
 		Handler:           s.Handler,
-		ReadHeaderTimeout: 10 * time.Second, // the rest of a request: exchange.go
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       stall, // of a whole request, unless it comes piece by piece: exchange.go moves it
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // of broken TLS and the like: clients' faults

@@ -98,6 +98,7 @@ type liveCall struct {
 	second  *leg     // whom that one is put through to
 	decided func()   // it no longer counts as work in hand
 	ended   call.End // once the stage says so
+	kept    bool     // the rules have its end already
 
 	dial     *dialling // who is being rung
 	transfer *transfer // a side is being replaced

@@ -24,9 +24,16 @@ type scripted struct {
 	digits func(digits string) (*call.Verdict, error)
 	refuse int // so many reports of an end fail before one is taken
 
-	mu   sync.Mutex // guards all but Service
-	told []string
-	tape []call.Recorded
+	mu    sync.Mutex // guards all but Service
+	told  []string
+	tape  []call.Recorded
+	names map[uuid.UUID]string // what reports of these are noted with
+}
+
+func (s *scripted) nameOf(id uuid.UUID) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.names[id]
 }
 
 func (s *scripted) RouteCall(_ context.Context, in call.RouteCall) (*call.Verdict, error) {
@@ -63,20 +70,26 @@ func (s *scripted) note(line string) {
 	s.told = append(s.told, line)
 }
 
-func (s *scripted) CallRinging(context.Context, uuid.UUID) error  { s.note("ringing"); return nil }
-func (s *scripted) CallAnswered(context.Context, uuid.UUID) error { s.note("answered"); return nil }
+func (s *scripted) CallRinging(_ context.Context, id uuid.UUID) error {
+	s.note("ringing" + s.nameOf(id))
+	return nil
+}
+func (s *scripted) CallAnswered(_ context.Context, id uuid.UUID) error {
+	s.note("answered" + s.nameOf(id))
+	return nil
+}
 func (s *scripted) CallTransferred(_ context.Context, _ uuid.UUID, why call.Why) error {
 	s.note(strings.TrimSpace("transferred " + string(why)))
 	return nil
 }
-func (s *scripted) CallEnded(_ context.Context, _ uuid.UUID, e call.End) error {
+func (s *scripted) CallEnded(_ context.Context, id uuid.UUID, e call.End) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refuse > 0 {
 		s.refuse--
 		return fmt.Errorf("the store is away")
 	}
-	s.told = append(s.told, fmt.Sprintf("ended %s by %s %d/%d", e.Why, e.By, e.Status, e.Cause))
+	s.told = append(s.told, fmt.Sprintf("ended%s %s by %s %d/%d", s.names[id], e.Why, e.By, e.Status, e.Cause))
 	return nil
 }
 

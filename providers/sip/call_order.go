@@ -76,7 +76,7 @@ func (c *liveCall) obey(id uuid.UUID, o call.Order) error {
 		c.stopTape()
 		return nil
 	case o.Transfer != nil:
-		return c.startTransfer(&transfer{keep: c.first, leaving: c.second, to: o.Transfer, id: c.id, joins: o.Joins})
+		return c.startTransfer(&transfer{keep: c.first, leaving: c.second, to: o.Transfer, id: c.id, by: id, joins: o.Joins})
 	default:
 		return &comms.Error{Code: comms.Invalid, Text: "the order is empty"}
 	}

@@ -24,7 +24,7 @@ func (c *liveCall) referred(l *leg, req *sip.Request, tx sip.ServerTransaction) 
 	case len(req.GetHeaders("Refer-To")) != 1 || to == nil || to.Address.User == "":
 		c.s.answer(req, tx, 400, "Bad Request")
 		return
-	case c.stage != stageTalking || keep == nil || c.transfer != nil || l.referring:
+	case c.stage != stageTalking || keep == nil || c.transfer != nil || l.referring || len(l.notices) > 0:
 		c.s.answer(req, tx, 491, "Request Pending")
 		return
 	}

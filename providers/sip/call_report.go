@@ -107,7 +107,7 @@ func (c *liveCall) tellAnswered(id uuid.UUID) {
 
 // tellEnd tells how the call ended, once the rules have named it: what they never named they know nothing of.
 func (c *liveCall) tellEnd() {
-	if c.id != uuid.Nil {
+	if c.id != uuid.Nil && !c.kept {
 		c.tellEndOf(c.id, c.ended)
 	}
 }
@@ -117,7 +117,6 @@ func (c *liveCall) tellEndOf(id uuid.UUID, e call.End) {
 }
 
 // tellTransfer tells what became of an ordered transfer: empty: the new side answered.
-func (c *liveCall) tellTransfer(why call.Why) {
-	id := c.id
+func (c *liveCall) tellTransfer(id uuid.UUID, why call.Why) {
 	c.reports.add(report{what: "transferred", tell: func(ctx context.Context) error { return c.s.rules.CallTransferred(ctx, id, why) }})
 }

@@ -26,7 +26,31 @@ func (c *liveCall) begin(who caller) {
 	if who.trunk != nil {
 		in.Trunk = who.trunk.ID
 	}
-	c.consult(func(ctx context.Context) (*call.Verdict, error) { return c.s.rules.RouteCall(ctx, in) }, c.routed)
+	kept := false
+	c.consult(func(ctx context.Context) (*call.Verdict, error) {
+		v, err := c.s.rules.RouteCall(ctx, in)
+		kept = err == nil && v.Refuse != nil && c.s.keepRefusal(ctx, v)
+		return v, err
+	}, func(v *call.Verdict, err error) {
+		c.kept = kept
+		c.routed(v, err)
+	})
+}
+
+// keepRefusal has the record of a refused call say so before the caller hears of it: whoever asks then finds it. If the store is not up to
+// that now the call's end is told as every call's is, again and again.
+func (s *Server) keepRefusal(ctx context.Context, v *call.Verdict) bool {
+	err := s.rules.CallEnded(ctx, v.Call, refusal(v))
+	if err != nil {
+		s.log.Warn("a refusal is not stored yet", "call", v.Call, "err", err)
+	}
+	return err == nil
+}
+
+// refusal is how a call ends that the rules refuse.
+func refusal(v *call.Verdict) call.End {
+	m := meant(v.Refuse.Why)
+	return call.End{Why: v.Refuse.Why, By: call.ByUs, Status: m.status, Cause: m.cause}
 }
 
 // consult asks the rules beside the call: it hears of a CANCEL or BYE meanwhile.
@@ -67,7 +91,7 @@ func (c *liveCall) routed(v *call.Verdict, err error) {
 		return
 	}
 	if v.Refuse != nil {
-		c.end(call.End{Why: v.Refuse.Why, By: call.ByUs, Status: meant(v.Refuse.Why).status})
+		c.end(refusal(v))
 		return
 	}
 	if err := c.first.agree(c.first.secure); err != nil {

@@ -14,6 +14,7 @@ type transfer struct {
 	leaving *leg
 	to      *call.Leg
 	id      uuid.UUID              // what the call is called afterwards: a telephone's transfer is a call of its own
+	by      uuid.UUID              // under which of the call's names it was ordered
 	joins   uuid.UUID              // what the new side of one that keeps its name is called by itself; Nil: nothing is told of it
 	verdict *call.Verdict          // of that call
 	left    *call.End              // the one that was to leave has left already
@@ -58,13 +59,16 @@ func (c *liveCall) transferred(t *transfer, l *leg) {
 	}
 	c.second = l
 	t.tell("", func() { t.leaving.hangUp(call.WhyHungUp, "") })
-	c.sideOver(c.joined, call.End{Why: call.WhyHungUp, By: call.ByUs})
+	was := c.joined
 	c.joined = t.joins
+	if t.id == c.id {
+		c.tellTransfer(t.by, "")
+	}
+	c.sideOver(was, call.End{Why: call.WhyHungUp, By: call.ByUs})
 	if t.id == c.id {
 		if c.tape != nil {
 			c.tape.recorder.Replace(l.sound)
 		}
-		c.tellTransfer("")
 		if c.join(c.first, c.second) && t.joins != uuid.Nil {
 			c.tellAnswered(t.joins)
 		}
@@ -102,7 +106,7 @@ func (c *liveCall) dropTransfer(t *transfer, e call.End) {
 	t.tell(e.Why, func() {})
 	c.sideOver(t.joins, e)
 	if t.id == c.id {
-		c.tellTransfer(e.Why)
+		c.tellTransfer(t.by, e.Why)
 		return
 	}
 	if e.Cause == 0 {

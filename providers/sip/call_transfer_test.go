@@ -45,7 +45,7 @@ func TestOrderedTransfer(t *testing.T) {
 	to.hungUp()
 	third.hangUp()
 	from.hungUp()
-	d.reports("answered; ended hung_up by callee 0/16")
+	d.reports("answered; transferred busy; transferred; ended hung_up by callee 0/16")
 	d.quiet()
 }
 

@@ -79,11 +79,10 @@ func (l *leg) owner() *liveCall {
 func (l *leg) post(job func()) bool {
 	c := l.owner()
 	return c.box.post(func() {
-		if now := l.owner(); now != c {
-			now.box.post(job)
+		if now := l.owner(); now != c && now.box.post(job) {
 			return
 		}
-		job()
+		job() // here too where that call is over: whoever waits for the job is told so by it
 	})
 }
 

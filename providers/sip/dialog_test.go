@@ -85,11 +85,29 @@ func TestRefusedByTheRules(t *testing.T) {
 	})
 	from := a.call("17100000001", a.sdp("sendrecv"))
 	r := a.told(403)
+	if got := d.script.reported(); got != "ended stranger by us 403/21" { // on record before the caller hears of it
+		t.Errorf("reported %q", got)
+	}
 	from.acknowledge(r)
 	if got := r.GetHeader("Reason"); got == nil || got.Value() != `Q.850;cause=21;text="Forbidden"` {
 		t.Errorf("the reason is %v", got)
 	}
 	d.reports("ended stranger by us 403/21")
+	d.quiet()
+}
+
+// A store that is away for a moment delays no refusal, and is told of it later.
+func TestRefusedWhileTheStoreIsAway(t *testing.T) {
+	d := openCalls(t, Options{})
+	a := d.peer("1001")
+	d.script.refuse = 1
+	d.always(func() *call.Verdict {
+		v := d.to("")
+		v.Second, v.Refuse = nil, &call.Refusal{Why: call.WhyBlocked}
+		return v
+	})
+	a.call("17100000001", a.sdp("sendrecv")).acknowledge(a.told(603))
+	d.reports("ended blocked by us 603/21")
 	d.quiet()
 }
 

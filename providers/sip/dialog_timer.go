@@ -14,6 +14,9 @@ import (
 // minSE is the shortest session interval that we take, in seconds (RFC 4028 section 5: no less than 90).
 const minSE = 90
 
+// longestSE bounds what a peer may want instead, in seconds: one day. A longer one would be none, and one without bounds no duration at all.
+const longestSE = 24 * 3600
+
 // renewal is the session timer of one dialog (RFC 4028): the side that is the refresher sends a request now and then, so that both find
 // out when the other is gone without a BYE.
 type renewal struct {
@@ -92,7 +95,7 @@ func (r *renewal) offered(l *leg, req *sip.Request) {
 	if interval > 0 {
 		r.interval = max(min(r.interval, interval), minSE)
 	}
-	r.interval = max(r.interval, shortest(req))
+	r.interval = min(max(r.interval, shortest(req)), longestSE)
 	r.ours = !r.peerDoes || refresher == "uas"
 }
 
@@ -111,6 +114,9 @@ func (r *renewal) headers() []sip.Header {
 // and RTP alone tells when it is gone.
 func (r *renewal) agreed(l *leg, res *sip.Response) {
 	interval, refresher := sessionHeader(res)
+	if interval > 0 { // less than the Min-SE that we sent is not for the callee to say: we would refresh and refresh
+		interval = min(max(interval, minSE), longestSE)
+	}
 	r.interval, r.ours, r.failed = interval, refresher != "uas", false
 	r.arm(l)
 }
@@ -118,7 +124,7 @@ func (r *renewal) agreed(l *leg, res *sip.Response) {
 // longer writes a longer interval into a request that was refused with 422. It says no where the response names none that is longer.
 func (r *renewal) longer(again *sip.Request, res *sip.Response) bool {
 	least := shortest(res)
-	if least <= r.interval || least > 24*3600 {
+	if least <= r.interval || least > longestSE {
 		return false
 	}
 	r.interval = least

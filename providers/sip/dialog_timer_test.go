@@ -49,6 +49,7 @@ func TestSessionTimerOfACaller(t *testing.T) {
 		{"the caller wants us to refresh", "300", "300;refresher=uas", []string{"Supported: timer", "Session-Expires: 300;refresher=uas"}},
 		{"the caller knows no timers", "", "1800;refresher=uas", nil},
 		{"a longer one than ours", "9000", "1800;refresher=uac", []string{"Supported: timer", "x: 9000"}},
+		{"one beyond all bounds", "200", "86400;refresher=uac", []string{"Supported: timer", "Session-Expires: 200", "Min-SE: 9223372036854775807"}},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			d := openCalls(t, Options{})
@@ -206,4 +207,26 @@ func TestPeerRefreshes(t *testing.T) {
 		t.Errorf("the BYE goes to %s", r.Recipient.String())
 	}
 	d.quiet()
+}
+
+// What a callee says of the timer is held between bounds: it could otherwise have us refresh without end.
+func TestSessionTimerOfAHostileCallee(t *testing.T) {
+	for says, want := range map[string]int{"1": minSE, "9223372036854775807": longestSE, "0": 0} {
+		d := openCalls(t, Options{})
+		a, b := d.peer("1001"), d.peer("1002")
+		d.always(func() *call.Verdict { return d.to("", "1002") })
+		from := a.call("17100000001", a.sdp("sendrecv"))
+		to := b.rung()
+		to.answer(200, "OK", b.sdp("sendrecv"), "Session-Expires: "+says+";refresher=uac")
+		b.asked("ACK")
+		from.acknowledge(a.told(200))
+		d.hurry(true, func(l *leg) {
+			if got := l.c.second.renewal.interval; got != want {
+				t.Errorf("%s becomes %d", says, got)
+			}
+		})
+		from.hangUp()
+		to.hungUp()
+		d.quiet()
+	}
 }

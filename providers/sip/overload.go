@@ -24,6 +24,9 @@ type load struct {
 	early  time.Duration // by which the most punctual timer since the last look was late; -1: there was none
 	lag    time.Duration // the same of the look before
 	begun  uint64
+
+	watched bool          // somebody looks; nobody does while there is nothing to do
+	wake    chan struct{} // has a token when somebody is to
 }
 
 const (
@@ -37,7 +40,7 @@ const (
 
 func newLoad(most int) *load {
 	most = max(most, leastLoad)
-	return &load{most: most, limit: float64(most), fast: -1, early: -1}
+	return &load{most: most, limit: float64(most), fast: -1, early: -1, wake: make(chan struct{}, 1)}
 }
 
 // begin counts a new call until it is decided.
@@ -46,6 +49,10 @@ func (l *load) begin() (decided func()) {
 	l.mu.Lock()
 	l.inHand++
 	l.begun++
+	if !l.watched {
+		l.watched = true
+		l.wake <- struct{}{} // the token of the time before was taken
+	}
 	l.mu.Unlock()
 	var once sync.Once
 	return func() {
@@ -70,8 +77,20 @@ func (l *load) full(proof bool) bool {
 	return float64(l.inHand) >= limit
 }
 
-// watch moves the limit until ctx ends.
+// watch moves the limit until ctx ends. A process without calls is not woken by it.
 func (l *load) watch(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+			l.attend(ctx)
+		}
+	}
+}
+
+// attend moves the limit as long as there is something to do.
+func (l *load) attend(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	looked, due := time.Now(), time.Now().Add(tick)
@@ -83,11 +102,27 @@ func (l *load) watch(ctx context.Context) {
 		}
 		now := time.Now()
 		l.late(now.Sub(due))
-		if due = now.Add(tick); now.Sub(looked) >= lookEvery {
-			looked = now
-			l.adjust()
+		due = now.Add(tick)
+		if now.Sub(looked) < lookEvery {
+			continue
+		}
+		looked = now
+		l.adjust()
+		if l.rest() {
+			return
 		}
 	}
+}
+
+// rest tells whether there is nothing to look for: no call is being decided, and the limit is where it was at first.
+func (l *load) rest() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.inHand > 0 || l.limit < float64(l.most) {
+		return false
+	}
+	l.watched, l.lag = false, 0
+	return true
 }
 
 // late notes by how much a timer was late.
