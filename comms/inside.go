@@ -43,6 +43,9 @@ func (i Inside) Once(ctx context.Context, k OnceKey, result any, fn func(ctx con
 	return i.s.once(ctx, k, result, fn)
 }
 
+// Remembers tells whether a request with that key was made before: whoever is going to hear its result again is held to no limit.
+func (i Inside) Remembers(ctx context.Context, k OnceKey) (bool, error) { return i.s.remembers(ctx, k) }
+
 // Lock makes other changes that lock the same keys wait; the order of locks is written at Store.Lock.
 // Who waited for it happens after whom he waited for, so the time of the change is then: the times in an account's log never go back.
 func (i Inside) Lock(ctx context.Context, c *Change, keys ...uuid.UUID) error {

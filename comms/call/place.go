@@ -62,6 +62,12 @@ func (s *Service) PlaceCall(ctx context.Context, in PlaceCall) (*Placed, error) 
 	if row, err := s.byClientKey(ctx, s.in.Read(), a.AccountID, in.ClientKey); err != nil || row != nil {
 		return &Placed{row, true}, err
 	}
+	if again, err := s.in.Remembers(ctx, in.once(a)); err != nil || again {
+		if err != nil {
+			return nil, err
+		}
+		return s.storePlaced(ctx, a, in, nil)
+	}
 	who, err := s.placer(ctx, a.AccountID, in)
 	if err != nil {
 		return nil, err
@@ -210,15 +216,22 @@ func (d *decision) firstSide(in PlaceCall, row *comms.Call) (why Why, text strin
 	return "", ""
 }
 
+// once names the request, so that it is not made twice.
+func (in PlaceCall) once(a *comms.Actor) comms.OnceKey {
+	request := in
+	request.IdempotencyKey = ""
+	return comms.OnceKey{Scope: a.AccountID.String(), Key: in.IdempotencyKey, Verb: "placeCall", Request: request}
+}
+
 // storePlaced writes the records, unless the same call was asked for before.
 func (s *Service) storePlaced(ctx context.Context, a *comms.Actor, in PlaceCall, d *decision) (*Placed, error) {
 	out := &Placed{}
 	var id uuid.UUID
-	request := in
-	request.IdempotencyKey = ""
-	key := comms.OnceKey{Scope: a.AccountID.String(), Key: in.IdempotencyKey, Verb: "placeCall", Request: request}
 	there := false
-	replayed, err := s.in.Once(ctx, key, &id, func(ctx context.Context, c *comms.Change) error {
+	replayed, err := s.in.Once(ctx, in.once(a), &id, func(ctx context.Context, c *comms.Change) error {
+		if d == nil { // the key has come to its end since it was looked for
+			return &comms.Error{Code: comms.Unavailable, Text: "the idempotencyKey expired just now, try again", RetryAfter: time.Second}
+		}
 		if err := s.in.Lock(ctx, c, accountsOf(d.Records)...); err != nil {
 			return err
 		}

@@ -218,6 +218,25 @@ func TestPlacedOnce(t *testing.T) {
 }
 
 // However many ask at once, no more calls than allowed get through; ending one makes room.
+// The same request again is the same call, also where no more are allowed.
+func TestPlacedAgainAtTheLimit(t *testing.T) {
+	exchangesWith(t, Options{Limits: Limits{AtOnce: 1, FreeAtOnce: 1}}, func(x *exchange) {
+		in := PlaceCall{From: x.number[quiet].ID, To: "+999000000001", IdempotencyKey: "once"}
+		first, err := x.calls.PlaceCall(x.alice, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := x.calls.PlaceCall(x.alice, in)
+		if err != nil || !again.Replayed || again.Call.ID != first.Call.ID {
+			t.Errorf("%+v, %v", again, err)
+		}
+		in.To = "+999000000002"
+		if _, err := x.calls.PlaceCall(x.alice, in); comms.AsError(err).Reason != comms.ReasonKeyReused {
+			t.Errorf("another request under the key: %v", err)
+		}
+	})
+}
+
 func TestLimits(t *testing.T) {
 	exchangesWith(t, Options{Limits: Limits{AtOnce: 5, FreeAtOnce: 3, PerMinute: 8}}, func(x *exchange) {
 		var mu sync.Mutex

@@ -28,6 +28,7 @@ type calls struct {
 	open    int  // calls that have not ended; all counts those too that still wait for the answer to a BYE
 	stopped bool // no call begins any more
 
+	hands   hands
 	running sync.WaitGroup // calls, and what they still have to report
 	closing context.Context
 	closed  context.CancelFunc // reports that can't be stored are given up
@@ -219,13 +220,13 @@ func (c *liveCall) after(d time.Duration, job func()) *time.Timer {
 // aside does what may block beside the call, and then what follows in the call's own goroutine.
 func (c *liveCall) aside(block func(ctx context.Context), then func()) {
 	c.work++
-	go func() {
+	c.s.hands.do(func() {
 		c.shielded(func() { block(c.s.closing) })
 		c.box.post(func() { // work keeps the box open
 			c.work--
 			then()
 		})
-	}()
+	})
 }
 
 // shielded keeps a panic of what runs beside the call from ending the process.

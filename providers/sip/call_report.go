@@ -41,7 +41,7 @@ func (r *reports) add(next report) {
 	if !r.running {
 		r.running = true
 		r.c.s.running.Add(1)
-		go r.run()
+		r.c.s.hands.do(r.run)
 	}
 }
 
