@@ -27,6 +27,9 @@ func (k *kit) everyCall(me *person) {
 		k.Fatal(err)
 	}
 	must(k.calls.Transfer(me.ctx, call.Transfer{Call: c.ID, To: "+999000000002"}))(k)
+	if err := k.calls.CallTransferred(k.Context(), c.ID, ""); err != nil { // the new side answered
+		k.Fatal(err)
+	}
 	k.ends(c, hungUp)
 
 	m := k.masked(me, "+8613800000001", "+8613800000002")

@@ -20,7 +20,7 @@ func TestHandsAreUsedAgain(t *testing.T) {
 		}
 		done.Wait()
 	}
-	d := &desk{TB: t}
+	d := &desk{T: t}
 	d.until("hands that wait for more", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
