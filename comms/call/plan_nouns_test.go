@@ -61,7 +61,7 @@ func TestEveryStatementOfAMaskSeeks(t *testing.T) {
 			Applications: []comms.ProvisionApplication{{Name: "app", Pool: []string{quiet, mobile}}}}}})
 		x.must(err)
 		app := x.store.Read().Application.Query().Where(application.Name("app")).OnlyX(ctx)
-		w.seen = map[string][]any{}
+		w.forget()
 		for _, in := range []MaskNumbers{{Kind: "axb", First: ann, Second: bob, TTL: time.Minute}, {Kind: "axyb", First: ann, Second: outsider, AreaCode: ""},
 			{Kind: "ax", First: bob, NumberID: x.number[shown].ID}, {Kind: "axe", First: "+8613800000055", NumberID: x.number[quiet].ID, Extension: "12"},
 			{Kind: "axe", First: "+8613800000056", NumberID: x.number[quiet].ID}, {Kind: "axb", First: cleo, Second: bob, ApplicationID: app.ID, AreaCode: "0571"}} {

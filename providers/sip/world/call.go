@@ -81,7 +81,8 @@ func (w *World) ring(ctx context.Context, long time.Duration, dialog *sipgo.Dial
 	if long < 0 {
 		long = 3 * time.Minute // RFC 3261 section 16.6 gives a proxy no more
 	}
-	if !wait(ctx, long) {
+	// A 180 and a 200 in one breath may overtake each other on the way: nobody lifts a receiver that fast either.
+	if !wait(ctx, max(long, atLeast)) {
 		return false
 	}
 	if long == 3*time.Minute {

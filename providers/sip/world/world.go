@@ -56,6 +56,7 @@ const (
 	mostCalls   = 500
 	longestCall = time.Hour
 	late        = 8 * time.Second
+	atLeast     = 300 * time.Millisecond
 	short       = 5 * time.Second
 )
 
