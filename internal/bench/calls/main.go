@@ -69,8 +69,24 @@ func rates(ctx context.Context, dir string, long time.Duration, out io.Writer) (
 		fmt.Fprintln(out, "Kamailio with rtpengine is not installed: apt-get install kamailio rtpengine-daemon")
 		return err
 	}
+	// One rate alone: with this least of configurations it stops answering above, for a reason that was not found, so its limit says nothing.
 	fmt.Fprintln(out, "Kamailio with rtpengine, without passwords, records or masking")
-	return errors.Join(climb(s, long, out), s.stop())
+	return errors.Join(once(s, 50, long, out), s.stop())
+}
+
+// once offers one rate.
+func once(s *server, rate float64, long time.Duration, out io.Writer) error {
+	pairs, err := open(s, telephones, false)
+	if err != nil {
+		return err
+	}
+	defer shut(pairs)
+	r, err := offer(s, pairs, rate, long)
+	if err != nil {
+		return err
+	}
+	row(out, r)
+	return nil
 }
 
 // climb offers more and more calls, until some fail, and then three times what was sustained.
