@@ -55,16 +55,18 @@ func shut(pairs []pair) {
 
 // setups is what came of calls that were offered at a rate.
 type setups struct {
-	offered      float64 // a second
+	offered      float64 // a second, as it reached the server
+	unmade       int     // calls that the load had no telephone for
 	done, failed int
-	refused      int // of the failed: 503, which tells to come again
-	seconds      float64
+	refused      int     // of the failed: 503, which tells to come again
+	inTime       int     // of the done: before the offering ended, so that a few that linger don't make the whole look slow
+	seconds      float64 // of offering
 	p50, p95     time.Duration
 	cpu          time.Duration  // of the server, for each call that was done
 	why          map[string]int // of the failed
 }
 
-func (s setups) goodput() float64 { return float64(s.done) / s.seconds }
+func (s setups) goodput() float64 { return float64(s.inTime) / s.seconds }
 
 const talk = 500 * time.Millisecond
 
@@ -90,10 +92,9 @@ func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setup
 		var p pair
 		select {
 		case p = <-free:
-		default: // all telephones are busy: the call is offered and fails
+		default: // all telephones are busy: this call never left the load, so it says nothing about the server
 			mu.Lock()
-			out.failed++
-			out.why["all telephones are busy"]++
+			out.unmade++
 			mu.Unlock()
 			continue
 		}
@@ -103,12 +104,16 @@ func offer(s *server, pairs []pair, rate float64, long time.Duration) (out setup
 			mu.Lock()
 			defer mu.Unlock()
 			if out.count(err) {
+				if time.Since(begin) < long {
+					out.inTime++
+				}
 				took = append(took, answered)
 			}
 		})
 	}
+	made := time.Since(begin)
 	calls.Wait()
-	out.offered, out.seconds = rate, time.Since(begin).Seconds()
+	out.offered, out.seconds = float64(out.done+out.failed)/made.Seconds(), made.Seconds()
 	after, err := s.usage()
 	if out.done > 0 {
 		slices.Sort(took)
