@@ -19,4 +19,8 @@ type (
 	NumberGroup = ent.NumberGroup
 	SipNumber   = ent.SipNumber
 	Device      = ent.Device
+	CallRecord  = ent.CallRecord
+	CarrierLink = ent.CarrierLink
+	Follower    = ent.Follower
+	Mail        = ent.Mail
 )

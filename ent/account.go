@@ -26,6 +26,12 @@ type Account struct {
 	Plan account.Plan `json:"plan,omitempty"`
 	// may see and change other accounts' plans
 	Operator bool `json:"operator,omitempty"`
+	// false until the owner of the email has followed the link that was mailed to it
+	Active bool `json:"active,omitempty"`
+	// of the link's token
+	ActivationHash []byte `json:"-"`
+	// ActivationUntil holds the value of the "activation_until" field.
+	ActivationUntil *clock.Micros `json:"activation_until,omitempty"`
 	// MatrixID holds the value of the "matrix_id" field.
 	MatrixID *string `json:"matrix_id,omitempty"`
 	// keyed hash: look-up only
@@ -62,9 +68,11 @@ type AccountEdges struct {
 	Groups []*NumberGroup `json:"groups,omitempty"`
 	// SipNumbers holds the value of the sip_numbers edge.
 	SipNumbers []*SipNumber `json:"sip_numbers,omitempty"`
+	// Carriers holds the value of the carriers edge.
+	Carriers []*CarrierLink `json:"carriers,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [7]bool
+	loadedTypes [8]bool
 }
 
 // NumbersOrErr returns the Numbers value or an error if the edge
@@ -130,16 +138,25 @@ func (e AccountEdges) SipNumbersOrErr() ([]*SipNumber, error) {
 	return nil, &NotLoadedError{edge: "sip_numbers"}
 }
 
+// CarriersOrErr returns the Carriers value or an error if the edge
+// was not loaded in eager-loading.
+func (e AccountEdges) CarriersOrErr() ([]*CarrierLink, error) {
+	if e.loadedTypes[7] {
+		return e.Carriers, nil
+	}
+	return nil, &NotLoadedError{edge: "carriers"}
+}
+
 // scanValues returns the types for scanning values from sql.Rows.
 func (*Account) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case account.FieldAPIKeyHash, account.FieldAPIKeySealed, account.FieldAuthTokenHash, account.FieldAuthTokenSealed:
+		case account.FieldActivationHash, account.FieldAPIKeyHash, account.FieldAPIKeySealed, account.FieldAuthTokenHash, account.FieldAuthTokenSealed:
 			values[i] = new([]byte)
-		case account.FieldOperator:
+		case account.FieldOperator, account.FieldActive:
 			values[i] = new(sql.NullBool)
-		case account.FieldTrimmedTo, account.FieldCreatedAt:
+		case account.FieldActivationUntil, account.FieldTrimmedTo, account.FieldCreatedAt:
 			values[i] = new(sql.NullInt64)
 		case account.FieldEmail, account.FieldPasswordHash, account.FieldPlan, account.FieldMatrixID:
 			values[i] = new(sql.NullString)
@@ -189,6 +206,25 @@ func (_m *Account) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field operator", values[i])
 			} else if value.Valid {
 				_m.Operator = value.Bool
+			}
+		case account.FieldActive:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field active", values[i])
+			} else if value.Valid {
+				_m.Active = value.Bool
+			}
+		case account.FieldActivationHash:
+			if value, ok := values[i].(*[]byte); !ok {
+				return fmt.Errorf("unexpected type %T for field activation_hash", values[i])
+			} else if value != nil {
+				_m.ActivationHash = *value
+			}
+		case account.FieldActivationUntil:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field activation_until", values[i])
+			} else if value.Valid {
+				_m.ActivationUntil = new(clock.Micros)
+				*_m.ActivationUntil = clock.Micros(value.Int64)
 			}
 		case account.FieldMatrixID:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -281,6 +317,11 @@ func (_m *Account) QuerySipNumbers() *SipNumberQuery {
 	return NewAccountClient(_m.config).QuerySipNumbers(_m)
 }
 
+// QueryCarriers queries the "carriers" edge of the Account entity.
+func (_m *Account) QueryCarriers() *CarrierLinkQuery {
+	return NewAccountClient(_m.config).QueryCarriers(_m)
+}
+
 // Update returns a builder for updating this Account.
 // Note that you need to call Account.Unwrap() before calling this method if this Account
 // was returned from a transaction, and the transaction was committed or rolled back.
@@ -314,6 +355,16 @@ func (_m *Account) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("operator=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Operator))
+	builder.WriteString(", ")
+	builder.WriteString("active=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Active))
+	builder.WriteString(", ")
+	builder.WriteString("activation_hash=<sensitive>")
+	builder.WriteString(", ")
+	if v := _m.ActivationUntil; v != nil {
+		builder.WriteString("activation_until=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
 	builder.WriteString(", ")
 	if v := _m.MatrixID; v != nil {
 		builder.WriteString("matrix_id=")

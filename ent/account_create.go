@@ -10,6 +10,7 @@ import (
 	"switchboard/ent/apitoken"
 	"switchboard/ent/application"
 	"switchboard/ent/block"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/session"
@@ -67,6 +68,40 @@ func (_c *AccountCreate) SetOperator(v bool) *AccountCreate {
 func (_c *AccountCreate) SetNillableOperator(v *bool) *AccountCreate {
 	if v != nil {
 		_c.SetOperator(*v)
+	}
+	return _c
+}
+
+// SetActive sets the "active" field.
+func (_c *AccountCreate) SetActive(v bool) *AccountCreate {
+	_c.mutation.SetActive(v)
+	return _c
+}
+
+// SetNillableActive sets the "active" field if the given value is not nil.
+func (_c *AccountCreate) SetNillableActive(v *bool) *AccountCreate {
+	if v != nil {
+		_c.SetActive(*v)
+	}
+	return _c
+}
+
+// SetActivationHash sets the "activation_hash" field.
+func (_c *AccountCreate) SetActivationHash(v []byte) *AccountCreate {
+	_c.mutation.SetActivationHash(v)
+	return _c
+}
+
+// SetActivationUntil sets the "activation_until" field.
+func (_c *AccountCreate) SetActivationUntil(v clock.Micros) *AccountCreate {
+	_c.mutation.SetActivationUntil(v)
+	return _c
+}
+
+// SetNillableActivationUntil sets the "activation_until" field if the given value is not nil.
+func (_c *AccountCreate) SetNillableActivationUntil(v *clock.Micros) *AccountCreate {
+	if v != nil {
+		_c.SetActivationUntil(*v)
 	}
 	return _c
 }
@@ -256,6 +291,21 @@ func (_c *AccountCreate) AddSipNumbers(v ...*SipNumber) *AccountCreate {
 	return _c.AddSipNumberIDs(ids...)
 }
 
+// AddCarrierIDs adds the "carriers" edge to the CarrierLink entity by IDs.
+func (_c *AccountCreate) AddCarrierIDs(ids ...uuid.UUID) *AccountCreate {
+	_c.mutation.AddCarrierIDs(ids...)
+	return _c
+}
+
+// AddCarriers adds the "carriers" edges to the CarrierLink entity.
+func (_c *AccountCreate) AddCarriers(v ...*CarrierLink) *AccountCreate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddCarrierIDs(ids...)
+}
+
 // Mutation returns the AccountMutation object of the builder.
 func (_c *AccountCreate) Mutation() *AccountMutation {
 	return _c.mutation
@@ -299,6 +349,10 @@ func (_c *AccountCreate) defaults() {
 		v := account.DefaultOperator
 		_c.mutation.SetOperator(v)
 	}
+	if _, ok := _c.mutation.Active(); !ok {
+		v := account.DefaultActive
+		_c.mutation.SetActive(v)
+	}
 	if _, ok := _c.mutation.TrimmedTo(); !ok {
 		v := account.DefaultTrimmedTo
 		_c.mutation.SetTrimmedTo(v)
@@ -331,6 +385,9 @@ func (_c *AccountCreate) check() error {
 	}
 	if _, ok := _c.mutation.Operator(); !ok {
 		return &ValidationError{Name: "operator", err: errors.New(`ent: missing required field "Account.operator"`)}
+	}
+	if _, ok := _c.mutation.Active(); !ok {
+		return &ValidationError{Name: "active", err: errors.New(`ent: missing required field "Account.active"`)}
 	}
 	if _, ok := _c.mutation.APIKeyHash(); !ok {
 		return &ValidationError{Name: "api_key_hash", err: errors.New(`ent: missing required field "Account.api_key_hash"`)}
@@ -395,6 +452,18 @@ func (_c *AccountCreate) createSpec() (*Account, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Operator(); ok {
 		_spec.SetField(account.FieldOperator, field.TypeBool, value)
 		_node.Operator = value
+	}
+	if value, ok := _c.mutation.Active(); ok {
+		_spec.SetField(account.FieldActive, field.TypeBool, value)
+		_node.Active = value
+	}
+	if value, ok := _c.mutation.ActivationHash(); ok {
+		_spec.SetField(account.FieldActivationHash, field.TypeBytes, value)
+		_node.ActivationHash = value
+	}
+	if value, ok := _c.mutation.ActivationUntil(); ok {
+		_spec.SetField(account.FieldActivationUntil, field.TypeInt64, value)
+		_node.ActivationUntil = &value
 	}
 	if value, ok := _c.mutation.MatrixID(); ok {
 		_spec.SetField(account.FieldMatrixID, field.TypeString, value)
@@ -536,6 +605,22 @@ func (_c *AccountCreate) createSpec() (*Account, *sqlgraph.CreateSpec) {
 		}
 		_spec.Edges = append(_spec.Edges, edge)
 	}
+	if nodes := _c.mutation.CarriersIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   account.CarriersTable,
+			Columns: []string{account.CarriersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(carrierlink.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
 	return _node, _spec
 }
 
@@ -633,6 +718,60 @@ func (u *AccountUpsert) SetOperator(v bool) *AccountUpsert {
 // UpdateOperator sets the "operator" field to the value that was provided on create.
 func (u *AccountUpsert) UpdateOperator() *AccountUpsert {
 	u.SetExcluded(account.FieldOperator)
+	return u
+}
+
+// SetActive sets the "active" field.
+func (u *AccountUpsert) SetActive(v bool) *AccountUpsert {
+	u.Set(account.FieldActive, v)
+	return u
+}
+
+// UpdateActive sets the "active" field to the value that was provided on create.
+func (u *AccountUpsert) UpdateActive() *AccountUpsert {
+	u.SetExcluded(account.FieldActive)
+	return u
+}
+
+// SetActivationHash sets the "activation_hash" field.
+func (u *AccountUpsert) SetActivationHash(v []byte) *AccountUpsert {
+	u.Set(account.FieldActivationHash, v)
+	return u
+}
+
+// UpdateActivationHash sets the "activation_hash" field to the value that was provided on create.
+func (u *AccountUpsert) UpdateActivationHash() *AccountUpsert {
+	u.SetExcluded(account.FieldActivationHash)
+	return u
+}
+
+// ClearActivationHash clears the value of the "activation_hash" field.
+func (u *AccountUpsert) ClearActivationHash() *AccountUpsert {
+	u.SetNull(account.FieldActivationHash)
+	return u
+}
+
+// SetActivationUntil sets the "activation_until" field.
+func (u *AccountUpsert) SetActivationUntil(v clock.Micros) *AccountUpsert {
+	u.Set(account.FieldActivationUntil, v)
+	return u
+}
+
+// UpdateActivationUntil sets the "activation_until" field to the value that was provided on create.
+func (u *AccountUpsert) UpdateActivationUntil() *AccountUpsert {
+	u.SetExcluded(account.FieldActivationUntil)
+	return u
+}
+
+// AddActivationUntil adds v to the "activation_until" field.
+func (u *AccountUpsert) AddActivationUntil(v clock.Micros) *AccountUpsert {
+	u.Add(account.FieldActivationUntil, v)
+	return u
+}
+
+// ClearActivationUntil clears the value of the "activation_until" field.
+func (u *AccountUpsert) ClearActivationUntil() *AccountUpsert {
+	u.SetNull(account.FieldActivationUntil)
 	return u
 }
 
@@ -836,6 +975,69 @@ func (u *AccountUpsertOne) SetOperator(v bool) *AccountUpsertOne {
 func (u *AccountUpsertOne) UpdateOperator() *AccountUpsertOne {
 	return u.Update(func(s *AccountUpsert) {
 		s.UpdateOperator()
+	})
+}
+
+// SetActive sets the "active" field.
+func (u *AccountUpsertOne) SetActive(v bool) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActive(v)
+	})
+}
+
+// UpdateActive sets the "active" field to the value that was provided on create.
+func (u *AccountUpsertOne) UpdateActive() *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActive()
+	})
+}
+
+// SetActivationHash sets the "activation_hash" field.
+func (u *AccountUpsertOne) SetActivationHash(v []byte) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActivationHash(v)
+	})
+}
+
+// UpdateActivationHash sets the "activation_hash" field to the value that was provided on create.
+func (u *AccountUpsertOne) UpdateActivationHash() *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActivationHash()
+	})
+}
+
+// ClearActivationHash clears the value of the "activation_hash" field.
+func (u *AccountUpsertOne) ClearActivationHash() *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.ClearActivationHash()
+	})
+}
+
+// SetActivationUntil sets the "activation_until" field.
+func (u *AccountUpsertOne) SetActivationUntil(v clock.Micros) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActivationUntil(v)
+	})
+}
+
+// AddActivationUntil adds v to the "activation_until" field.
+func (u *AccountUpsertOne) AddActivationUntil(v clock.Micros) *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.AddActivationUntil(v)
+	})
+}
+
+// UpdateActivationUntil sets the "activation_until" field to the value that was provided on create.
+func (u *AccountUpsertOne) UpdateActivationUntil() *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActivationUntil()
+	})
+}
+
+// ClearActivationUntil clears the value of the "activation_until" field.
+func (u *AccountUpsertOne) ClearActivationUntil() *AccountUpsertOne {
+	return u.Update(func(s *AccountUpsert) {
+		s.ClearActivationUntil()
 	})
 }
 
@@ -1222,6 +1424,69 @@ func (u *AccountUpsertBulk) SetOperator(v bool) *AccountUpsertBulk {
 func (u *AccountUpsertBulk) UpdateOperator() *AccountUpsertBulk {
 	return u.Update(func(s *AccountUpsert) {
 		s.UpdateOperator()
+	})
+}
+
+// SetActive sets the "active" field.
+func (u *AccountUpsertBulk) SetActive(v bool) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActive(v)
+	})
+}
+
+// UpdateActive sets the "active" field to the value that was provided on create.
+func (u *AccountUpsertBulk) UpdateActive() *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActive()
+	})
+}
+
+// SetActivationHash sets the "activation_hash" field.
+func (u *AccountUpsertBulk) SetActivationHash(v []byte) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActivationHash(v)
+	})
+}
+
+// UpdateActivationHash sets the "activation_hash" field to the value that was provided on create.
+func (u *AccountUpsertBulk) UpdateActivationHash() *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActivationHash()
+	})
+}
+
+// ClearActivationHash clears the value of the "activation_hash" field.
+func (u *AccountUpsertBulk) ClearActivationHash() *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.ClearActivationHash()
+	})
+}
+
+// SetActivationUntil sets the "activation_until" field.
+func (u *AccountUpsertBulk) SetActivationUntil(v clock.Micros) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.SetActivationUntil(v)
+	})
+}
+
+// AddActivationUntil adds v to the "activation_until" field.
+func (u *AccountUpsertBulk) AddActivationUntil(v clock.Micros) *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.AddActivationUntil(v)
+	})
+}
+
+// UpdateActivationUntil sets the "activation_until" field to the value that was provided on create.
+func (u *AccountUpsertBulk) UpdateActivationUntil() *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.UpdateActivationUntil()
+	})
+}
+
+// ClearActivationUntil clears the value of the "activation_until" field.
+func (u *AccountUpsertBulk) ClearActivationUntil() *AccountUpsertBulk {
+	return u.Update(func(s *AccountUpsert) {
+		s.ClearActivationUntil()
 	})
 }
 

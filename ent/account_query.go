@@ -11,6 +11,7 @@ import (
 	"switchboard/ent/apitoken"
 	"switchboard/ent/application"
 	"switchboard/ent/block"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
@@ -39,6 +40,7 @@ type AccountQuery struct {
 	withBlocks       *BlockQuery
 	withGroups       *NumberGroupQuery
 	withSipNumbers   *SipNumberQuery
+	withCarriers     *CarrierLinkQuery
 	modifiers        []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -223,6 +225,28 @@ func (_q *AccountQuery) QuerySipNumbers() *SipNumberQuery {
 			sqlgraph.From(account.Table, account.FieldID, selector),
 			sqlgraph.To(sipnumber.Table, sipnumber.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, account.SipNumbersTable, account.SipNumbersColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryCarriers chains the current query on the "carriers" edge.
+func (_q *AccountQuery) QueryCarriers() *CarrierLinkQuery {
+	query := (&CarrierLinkClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(account.Table, account.FieldID, selector),
+			sqlgraph.To(carrierlink.Table, carrierlink.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, account.CarriersTable, account.CarriersColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -429,6 +453,7 @@ func (_q *AccountQuery) Clone() *AccountQuery {
 		withBlocks:       _q.withBlocks.Clone(),
 		withGroups:       _q.withGroups.Clone(),
 		withSipNumbers:   _q.withSipNumbers.Clone(),
+		withCarriers:     _q.withCarriers.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -513,6 +538,17 @@ func (_q *AccountQuery) WithSipNumbers(opts ...func(*SipNumberQuery)) *AccountQu
 	return _q
 }
 
+// WithCarriers tells the query-builder to eager-load the nodes that are connected to
+// the "carriers" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *AccountQuery) WithCarriers(opts ...func(*CarrierLinkQuery)) *AccountQuery {
+	query := (&CarrierLinkClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withCarriers = query
+	return _q
+}
+
 // GroupBy is used to group vertices by one or more fields/columns.
 // It is often used with aggregate functions, like: count, max, mean, min, sum.
 //
@@ -591,7 +627,7 @@ func (_q *AccountQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Acco
 	var (
 		nodes       = []*Account{}
 		_spec       = _q.querySpec()
-		loadedTypes = [7]bool{
+		loadedTypes = [8]bool{
 			_q.withNumbers != nil,
 			_q.withApplications != nil,
 			_q.withAPITokens != nil,
@@ -599,6 +635,7 @@ func (_q *AccountQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Acco
 			_q.withBlocks != nil,
 			_q.withGroups != nil,
 			_q.withSipNumbers != nil,
+			_q.withCarriers != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -668,6 +705,13 @@ func (_q *AccountQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Acco
 		if err := _q.loadSipNumbers(ctx, query, nodes,
 			func(n *Account) { n.Edges.SipNumbers = []*SipNumber{} },
 			func(n *Account, e *SipNumber) { n.Edges.SipNumbers = append(n.Edges.SipNumbers, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withCarriers; query != nil {
+		if err := _q.loadCarriers(ctx, query, nodes,
+			func(n *Account) { n.Edges.Carriers = []*CarrierLink{} },
+			func(n *Account, e *CarrierLink) { n.Edges.Carriers = append(n.Edges.Carriers, e) }); err != nil {
 			return nil, err
 		}
 	}
@@ -869,6 +913,36 @@ func (_q *AccountQuery) loadSipNumbers(ctx context.Context, query *SipNumberQuer
 	}
 	query.Where(predicate.SipNumber(func(s *sql.Selector) {
 		s.Where(sql.InValues(s.C(account.SipNumbersColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.AccountID
+		node, ok := nodeids[fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "account_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *AccountQuery) loadCarriers(ctx context.Context, query *CarrierLinkQuery, nodes []*Account, init func(*Account), assign func(*Account, *CarrierLink)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*Account)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(carrierlink.FieldAccountID)
+	}
+	query.Where(predicate.CarrierLink(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(account.CarriersColumn), fks...))
 	}))
 	neighbors, err := query.All(ctx)
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"switchboard/ent/apitoken"
 	"switchboard/ent/application"
 	"switchboard/ent/block"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
 	"switchboard/ent/session"
 	"switchboard/ent/sipnumber"
+	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
@@ -89,6 +91,59 @@ func (_u *AccountUpdate) SetNillableOperator(v *bool) *AccountUpdate {
 	if v != nil {
 		_u.SetOperator(*v)
 	}
+	return _u
+}
+
+// SetActive sets the "active" field.
+func (_u *AccountUpdate) SetActive(v bool) *AccountUpdate {
+	_u.mutation.SetActive(v)
+	return _u
+}
+
+// SetNillableActive sets the "active" field if the given value is not nil.
+func (_u *AccountUpdate) SetNillableActive(v *bool) *AccountUpdate {
+	if v != nil {
+		_u.SetActive(*v)
+	}
+	return _u
+}
+
+// SetActivationHash sets the "activation_hash" field.
+func (_u *AccountUpdate) SetActivationHash(v []byte) *AccountUpdate {
+	_u.mutation.SetActivationHash(v)
+	return _u
+}
+
+// ClearActivationHash clears the value of the "activation_hash" field.
+func (_u *AccountUpdate) ClearActivationHash() *AccountUpdate {
+	_u.mutation.ClearActivationHash()
+	return _u
+}
+
+// SetActivationUntil sets the "activation_until" field.
+func (_u *AccountUpdate) SetActivationUntil(v clock.Micros) *AccountUpdate {
+	_u.mutation.ResetActivationUntil()
+	_u.mutation.SetActivationUntil(v)
+	return _u
+}
+
+// SetNillableActivationUntil sets the "activation_until" field if the given value is not nil.
+func (_u *AccountUpdate) SetNillableActivationUntil(v *clock.Micros) *AccountUpdate {
+	if v != nil {
+		_u.SetActivationUntil(*v)
+	}
+	return _u
+}
+
+// AddActivationUntil adds value to the "activation_until" field.
+func (_u *AccountUpdate) AddActivationUntil(v clock.Micros) *AccountUpdate {
+	_u.mutation.AddActivationUntil(v)
+	return _u
+}
+
+// ClearActivationUntil clears the value of the "activation_until" field.
+func (_u *AccountUpdate) ClearActivationUntil() *AccountUpdate {
+	_u.mutation.ClearActivationUntil()
 	return _u
 }
 
@@ -274,6 +329,21 @@ func (_u *AccountUpdate) AddSipNumbers(v ...*SipNumber) *AccountUpdate {
 	return _u.AddSipNumberIDs(ids...)
 }
 
+// AddCarrierIDs adds the "carriers" edge to the CarrierLink entity by IDs.
+func (_u *AccountUpdate) AddCarrierIDs(ids ...uuid.UUID) *AccountUpdate {
+	_u.mutation.AddCarrierIDs(ids...)
+	return _u
+}
+
+// AddCarriers adds the "carriers" edges to the CarrierLink entity.
+func (_u *AccountUpdate) AddCarriers(v ...*CarrierLink) *AccountUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddCarrierIDs(ids...)
+}
+
 // Mutation returns the AccountMutation object of the builder.
 func (_u *AccountUpdate) Mutation() *AccountMutation {
 	return _u.mutation
@@ -426,6 +496,27 @@ func (_u *AccountUpdate) RemoveSipNumbers(v ...*SipNumber) *AccountUpdate {
 	return _u.RemoveSipNumberIDs(ids...)
 }
 
+// ClearCarriers clears all "carriers" edges to the CarrierLink entity.
+func (_u *AccountUpdate) ClearCarriers() *AccountUpdate {
+	_u.mutation.ClearCarriers()
+	return _u
+}
+
+// RemoveCarrierIDs removes the "carriers" edge to CarrierLink entities by IDs.
+func (_u *AccountUpdate) RemoveCarrierIDs(ids ...uuid.UUID) *AccountUpdate {
+	_u.mutation.RemoveCarrierIDs(ids...)
+	return _u
+}
+
+// RemoveCarriers removes "carriers" edges to CarrierLink entities.
+func (_u *AccountUpdate) RemoveCarriers(v ...*CarrierLink) *AccountUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveCarrierIDs(ids...)
+}
+
 // Save executes the query and returns the number of nodes affected by the update operation.
 func (_u *AccountUpdate) Save(ctx context.Context) (int, error) {
 	return withHooks(ctx, _u.sqlSave, _u.mutation, _u.hooks)
@@ -492,6 +583,24 @@ func (_u *AccountUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.Operator(); ok {
 		_spec.SetField(account.FieldOperator, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.Active(); ok {
+		_spec.SetField(account.FieldActive, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ActivationHash(); ok {
+		_spec.SetField(account.FieldActivationHash, field.TypeBytes, value)
+	}
+	if _u.mutation.ActivationHashCleared() {
+		_spec.ClearField(account.FieldActivationHash, field.TypeBytes)
+	}
+	if value, ok := _u.mutation.ActivationUntil(); ok {
+		_spec.SetField(account.FieldActivationUntil, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedActivationUntil(); ok {
+		_spec.AddField(account.FieldActivationUntil, field.TypeInt64, value)
+	}
+	if _u.mutation.ActivationUntilCleared() {
+		_spec.ClearField(account.FieldActivationUntil, field.TypeInt64)
 	}
 	if value, ok := _u.mutation.MatrixID(); ok {
 		_spec.SetField(account.FieldMatrixID, field.TypeString, value)
@@ -838,6 +947,51 @@ func (_u *AccountUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 		}
 		_spec.Edges.Add = append(_spec.Edges.Add, edge)
 	}
+	if _u.mutation.CarriersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   account.CarriersTable,
+			Columns: []string{account.CarriersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(carrierlink.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedCarriersIDs(); len(nodes) > 0 && !_u.mutation.CarriersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   account.CarriersTable,
+			Columns: []string{account.CarriersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(carrierlink.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.CarriersIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   account.CarriersTable,
+			Columns: []string{account.CarriersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(carrierlink.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -913,6 +1067,59 @@ func (_u *AccountUpdateOne) SetNillableOperator(v *bool) *AccountUpdateOne {
 	if v != nil {
 		_u.SetOperator(*v)
 	}
+	return _u
+}
+
+// SetActive sets the "active" field.
+func (_u *AccountUpdateOne) SetActive(v bool) *AccountUpdateOne {
+	_u.mutation.SetActive(v)
+	return _u
+}
+
+// SetNillableActive sets the "active" field if the given value is not nil.
+func (_u *AccountUpdateOne) SetNillableActive(v *bool) *AccountUpdateOne {
+	if v != nil {
+		_u.SetActive(*v)
+	}
+	return _u
+}
+
+// SetActivationHash sets the "activation_hash" field.
+func (_u *AccountUpdateOne) SetActivationHash(v []byte) *AccountUpdateOne {
+	_u.mutation.SetActivationHash(v)
+	return _u
+}
+
+// ClearActivationHash clears the value of the "activation_hash" field.
+func (_u *AccountUpdateOne) ClearActivationHash() *AccountUpdateOne {
+	_u.mutation.ClearActivationHash()
+	return _u
+}
+
+// SetActivationUntil sets the "activation_until" field.
+func (_u *AccountUpdateOne) SetActivationUntil(v clock.Micros) *AccountUpdateOne {
+	_u.mutation.ResetActivationUntil()
+	_u.mutation.SetActivationUntil(v)
+	return _u
+}
+
+// SetNillableActivationUntil sets the "activation_until" field if the given value is not nil.
+func (_u *AccountUpdateOne) SetNillableActivationUntil(v *clock.Micros) *AccountUpdateOne {
+	if v != nil {
+		_u.SetActivationUntil(*v)
+	}
+	return _u
+}
+
+// AddActivationUntil adds value to the "activation_until" field.
+func (_u *AccountUpdateOne) AddActivationUntil(v clock.Micros) *AccountUpdateOne {
+	_u.mutation.AddActivationUntil(v)
+	return _u
+}
+
+// ClearActivationUntil clears the value of the "activation_until" field.
+func (_u *AccountUpdateOne) ClearActivationUntil() *AccountUpdateOne {
+	_u.mutation.ClearActivationUntil()
 	return _u
 }
 
@@ -1098,6 +1305,21 @@ func (_u *AccountUpdateOne) AddSipNumbers(v ...*SipNumber) *AccountUpdateOne {
 	return _u.AddSipNumberIDs(ids...)
 }
 
+// AddCarrierIDs adds the "carriers" edge to the CarrierLink entity by IDs.
+func (_u *AccountUpdateOne) AddCarrierIDs(ids ...uuid.UUID) *AccountUpdateOne {
+	_u.mutation.AddCarrierIDs(ids...)
+	return _u
+}
+
+// AddCarriers adds the "carriers" edges to the CarrierLink entity.
+func (_u *AccountUpdateOne) AddCarriers(v ...*CarrierLink) *AccountUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddCarrierIDs(ids...)
+}
+
 // Mutation returns the AccountMutation object of the builder.
 func (_u *AccountUpdateOne) Mutation() *AccountMutation {
 	return _u.mutation
@@ -1250,6 +1472,27 @@ func (_u *AccountUpdateOne) RemoveSipNumbers(v ...*SipNumber) *AccountUpdateOne 
 	return _u.RemoveSipNumberIDs(ids...)
 }
 
+// ClearCarriers clears all "carriers" edges to the CarrierLink entity.
+func (_u *AccountUpdateOne) ClearCarriers() *AccountUpdateOne {
+	_u.mutation.ClearCarriers()
+	return _u
+}
+
+// RemoveCarrierIDs removes the "carriers" edge to CarrierLink entities by IDs.
+func (_u *AccountUpdateOne) RemoveCarrierIDs(ids ...uuid.UUID) *AccountUpdateOne {
+	_u.mutation.RemoveCarrierIDs(ids...)
+	return _u
+}
+
+// RemoveCarriers removes "carriers" edges to CarrierLink entities.
+func (_u *AccountUpdateOne) RemoveCarriers(v ...*CarrierLink) *AccountUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveCarrierIDs(ids...)
+}
+
 // Where appends a list predicates to the AccountUpdate builder.
 func (_u *AccountUpdateOne) Where(ps ...predicate.Account) *AccountUpdateOne {
 	_u.mutation.Where(ps...)
@@ -1346,6 +1589,24 @@ func (_u *AccountUpdateOne) sqlSave(ctx context.Context) (_node *Account, err er
 	}
 	if value, ok := _u.mutation.Operator(); ok {
 		_spec.SetField(account.FieldOperator, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.Active(); ok {
+		_spec.SetField(account.FieldActive, field.TypeBool, value)
+	}
+	if value, ok := _u.mutation.ActivationHash(); ok {
+		_spec.SetField(account.FieldActivationHash, field.TypeBytes, value)
+	}
+	if _u.mutation.ActivationHashCleared() {
+		_spec.ClearField(account.FieldActivationHash, field.TypeBytes)
+	}
+	if value, ok := _u.mutation.ActivationUntil(); ok {
+		_spec.SetField(account.FieldActivationUntil, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedActivationUntil(); ok {
+		_spec.AddField(account.FieldActivationUntil, field.TypeInt64, value)
+	}
+	if _u.mutation.ActivationUntilCleared() {
+		_spec.ClearField(account.FieldActivationUntil, field.TypeInt64)
 	}
 	if value, ok := _u.mutation.MatrixID(); ok {
 		_spec.SetField(account.FieldMatrixID, field.TypeString, value)
@@ -1685,6 +1946,51 @@ func (_u *AccountUpdateOne) sqlSave(ctx context.Context) (_node *Account, err er
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(sipnumber.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.CarriersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   account.CarriersTable,
+			Columns: []string{account.CarriersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(carrierlink.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedCarriersIDs(); len(nodes) > 0 && !_u.mutation.CarriersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   account.CarriersTable,
+			Columns: []string{account.CarriersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(carrierlink.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.CarriersIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   account.CarriersTable,
+			Columns: []string{account.CarriersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(carrierlink.FieldID, field.TypeUUID),
 			},
 		}
 		for _, k := range nodes {

@@ -77,9 +77,11 @@ type CallEdges struct {
 	Virtual *Number `json:"virtual,omitempty"`
 	// Recordings holds the value of the recordings edge.
 	Recordings []*Recording `json:"recordings,omitempty"`
+	// Records holds the value of the records edge.
+	Records []*CallRecord `json:"records,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [2]bool
+	loadedTypes [3]bool
 }
 
 // VirtualOrErr returns the Virtual value or an error if the edge
@@ -100,6 +102,15 @@ func (e CallEdges) RecordingsOrErr() ([]*Recording, error) {
 		return e.Recordings, nil
 	}
 	return nil, &NotLoadedError{edge: "recordings"}
+}
+
+// RecordsOrErr returns the Records value or an error if the edge
+// was not loaded in eager-loading.
+func (e CallEdges) RecordsOrErr() ([]*CallRecord, error) {
+	if e.loadedTypes[2] {
+		return e.Records, nil
+	}
+	return nil, &NotLoadedError{edge: "records"}
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -306,6 +317,11 @@ func (_m *Call) QueryVirtual() *NumberQuery {
 // QueryRecordings queries the "recordings" edge of the Call entity.
 func (_m *Call) QueryRecordings() *RecordingQuery {
 	return NewCallClient(_m.config).QueryRecordings(_m)
+}
+
+// QueryRecords queries the "records" edge of the Call entity.
+func (_m *Call) QueryRecords() *CallRecordQuery {
+	return NewCallClient(_m.config).QueryRecords(_m)
 }
 
 // Update returns a builder for updating this Call.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
 	"switchboard/ent/number"
 	"switchboard/ent/recording"
 	"switchboard/internal/clock"
@@ -364,6 +365,21 @@ func (_c *CallCreate) AddRecordings(v ...*Recording) *CallCreate {
 	return _c.AddRecordingIDs(ids...)
 }
 
+// AddRecordIDs adds the "records" edge to the CallRecord entity by IDs.
+func (_c *CallCreate) AddRecordIDs(ids ...int64) *CallCreate {
+	_c.mutation.AddRecordIDs(ids...)
+	return _c
+}
+
+// AddRecords adds the "records" edges to the CallRecord entity.
+func (_c *CallCreate) AddRecords(v ...*CallRecord) *CallCreate {
+	ids := make([]int64, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddRecordIDs(ids...)
+}
+
 // Mutation returns the CallMutation object of the builder.
 func (_c *CallCreate) Mutation() *CallMutation {
 	return _c.mutation
@@ -654,6 +670,22 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.RecordsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordsTable,
+			Columns: []string{call.RecordsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(callrecord.FieldID, field.TypeInt64),
 			},
 		}
 		for _, k := range nodes {

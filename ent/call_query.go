@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
 	"switchboard/ent/number"
 	"switchboard/ent/predicate"
 	"switchboard/ent/recording"
@@ -29,6 +30,7 @@ type CallQuery struct {
 	predicates     []predicate.Call
 	withVirtual    *NumberQuery
 	withRecordings *RecordingQuery
+	withRecords    *CallRecordQuery
 	modifiers      []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -103,6 +105,28 @@ func (_q *CallQuery) QueryRecordings() *RecordingQuery {
 			sqlgraph.From(call.Table, call.FieldID, selector),
 			sqlgraph.To(recording.Table, recording.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, call.RecordingsTable, call.RecordingsColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryRecords chains the current query on the "records" edge.
+func (_q *CallQuery) QueryRecords() *CallRecordQuery {
+	query := (&CallRecordClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(call.Table, call.FieldID, selector),
+			sqlgraph.To(callrecord.Table, callrecord.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, call.RecordsTable, call.RecordsColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -304,6 +328,7 @@ func (_q *CallQuery) Clone() *CallQuery {
 		predicates:     append([]predicate.Call{}, _q.predicates...),
 		withVirtual:    _q.withVirtual.Clone(),
 		withRecordings: _q.withRecordings.Clone(),
+		withRecords:    _q.withRecords.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -330,6 +355,17 @@ func (_q *CallQuery) WithRecordings(opts ...func(*RecordingQuery)) *CallQuery {
 		opt(query)
 	}
 	_q.withRecordings = query
+	return _q
+}
+
+// WithRecords tells the query-builder to eager-load the nodes that are connected to
+// the "records" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *CallQuery) WithRecords(opts ...func(*CallRecordQuery)) *CallQuery {
+	query := (&CallRecordClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withRecords = query
 	return _q
 }
 
@@ -411,9 +447,10 @@ func (_q *CallQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Call, e
 	var (
 		nodes       = []*Call{}
 		_spec       = _q.querySpec()
-		loadedTypes = [2]bool{
+		loadedTypes = [3]bool{
 			_q.withVirtual != nil,
 			_q.withRecordings != nil,
+			_q.withRecords != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -447,6 +484,13 @@ func (_q *CallQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Call, e
 		if err := _q.loadRecordings(ctx, query, nodes,
 			func(n *Call) { n.Edges.Recordings = []*Recording{} },
 			func(n *Call, e *Recording) { n.Edges.Recordings = append(n.Edges.Recordings, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withRecords; query != nil {
+		if err := _q.loadRecords(ctx, query, nodes,
+			func(n *Call) { n.Edges.Records = []*CallRecord{} },
+			func(n *Call, e *CallRecord) { n.Edges.Records = append(n.Edges.Records, e) }); err != nil {
 			return nil, err
 		}
 	}
@@ -510,6 +554,39 @@ func (_q *CallQuery) loadRecordings(ctx context.Context, query *RecordingQuery, 
 		node, ok := nodeids[fk]
 		if !ok {
 			return fmt.Errorf(`unexpected referenced foreign-key "call_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *CallQuery) loadRecords(ctx context.Context, query *CallRecordQuery, nodes []*Call, init func(*Call), assign func(*Call, *CallRecord)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*Call)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(callrecord.FieldCallID)
+	}
+	query.Where(predicate.CallRecord(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(call.RecordsColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.CallID
+		if fk == nil {
+			return fmt.Errorf(`foreign-key "call_id" is nil for node %v`, n.ID)
+		}
+		node, ok := nodeids[*fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "call_id" returned %v for node %v`, *fk, n.ID)
 		}
 		assign(node, n)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
 	"switchboard/ent/predicate"
 	"switchboard/ent/recording"
 	"switchboard/internal/clock"
@@ -347,6 +348,21 @@ func (_u *CallUpdate) AddRecordings(v ...*Recording) *CallUpdate {
 	return _u.AddRecordingIDs(ids...)
 }
 
+// AddRecordIDs adds the "records" edge to the CallRecord entity by IDs.
+func (_u *CallUpdate) AddRecordIDs(ids ...int64) *CallUpdate {
+	_u.mutation.AddRecordIDs(ids...)
+	return _u
+}
+
+// AddRecords adds the "records" edges to the CallRecord entity.
+func (_u *CallUpdate) AddRecords(v ...*CallRecord) *CallUpdate {
+	ids := make([]int64, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddRecordIDs(ids...)
+}
+
 // Mutation returns the CallMutation object of the builder.
 func (_u *CallUpdate) Mutation() *CallMutation {
 	return _u.mutation
@@ -371,6 +387,27 @@ func (_u *CallUpdate) RemoveRecordings(v ...*Recording) *CallUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveRecordingIDs(ids...)
+}
+
+// ClearRecords clears all "records" edges to the CallRecord entity.
+func (_u *CallUpdate) ClearRecords() *CallUpdate {
+	_u.mutation.ClearRecords()
+	return _u
+}
+
+// RemoveRecordIDs removes the "records" edge to CallRecord entities by IDs.
+func (_u *CallUpdate) RemoveRecordIDs(ids ...int64) *CallUpdate {
+	_u.mutation.RemoveRecordIDs(ids...)
+	return _u
+}
+
+// RemoveRecords removes "records" edges to CallRecord entities.
+func (_u *CallUpdate) RemoveRecords(v ...*CallRecord) *CallUpdate {
+	ids := make([]int64, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveRecordIDs(ids...)
 }
 
 // Save executes the query and returns the number of nodes affected by the update operation.
@@ -561,6 +598,51 @@ func (_u *CallUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.RecordsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordsTable,
+			Columns: []string{call.RecordsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(callrecord.FieldID, field.TypeInt64),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedRecordsIDs(); len(nodes) > 0 && !_u.mutation.RecordsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordsTable,
+			Columns: []string{call.RecordsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(callrecord.FieldID, field.TypeInt64),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RecordsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordsTable,
+			Columns: []string{call.RecordsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(callrecord.FieldID, field.TypeInt64),
 			},
 		}
 		for _, k := range nodes {
@@ -906,6 +988,21 @@ func (_u *CallUpdateOne) AddRecordings(v ...*Recording) *CallUpdateOne {
 	return _u.AddRecordingIDs(ids...)
 }
 
+// AddRecordIDs adds the "records" edge to the CallRecord entity by IDs.
+func (_u *CallUpdateOne) AddRecordIDs(ids ...int64) *CallUpdateOne {
+	_u.mutation.AddRecordIDs(ids...)
+	return _u
+}
+
+// AddRecords adds the "records" edges to the CallRecord entity.
+func (_u *CallUpdateOne) AddRecords(v ...*CallRecord) *CallUpdateOne {
+	ids := make([]int64, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddRecordIDs(ids...)
+}
+
 // Mutation returns the CallMutation object of the builder.
 func (_u *CallUpdateOne) Mutation() *CallMutation {
 	return _u.mutation
@@ -930,6 +1027,27 @@ func (_u *CallUpdateOne) RemoveRecordings(v ...*Recording) *CallUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveRecordingIDs(ids...)
+}
+
+// ClearRecords clears all "records" edges to the CallRecord entity.
+func (_u *CallUpdateOne) ClearRecords() *CallUpdateOne {
+	_u.mutation.ClearRecords()
+	return _u
+}
+
+// RemoveRecordIDs removes the "records" edge to CallRecord entities by IDs.
+func (_u *CallUpdateOne) RemoveRecordIDs(ids ...int64) *CallUpdateOne {
+	_u.mutation.RemoveRecordIDs(ids...)
+	return _u
+}
+
+// RemoveRecords removes "records" edges to CallRecord entities.
+func (_u *CallUpdateOne) RemoveRecords(v ...*CallRecord) *CallUpdateOne {
+	ids := make([]int64, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveRecordIDs(ids...)
 }
 
 // Where appends a list predicates to the CallUpdate builder.
@@ -1150,6 +1268,51 @@ func (_u *CallUpdateOne) sqlSave(ctx context.Context) (_node *Call, err error) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(recording.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.RecordsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordsTable,
+			Columns: []string{call.RecordsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(callrecord.FieldID, field.TypeInt64),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedRecordsIDs(); len(nodes) > 0 && !_u.mutation.RecordsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordsTable,
+			Columns: []string{call.RecordsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(callrecord.FieldID, field.TypeInt64),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RecordsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   call.RecordsTable,
+			Columns: []string{call.RecordsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(callrecord.FieldID, field.TypeInt64),
 			},
 		}
 		for _, k := range nodes {

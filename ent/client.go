@@ -14,11 +14,17 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/block"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
 	"switchboard/ent/captcha"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
+	"switchboard/ent/follower"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/importmark"
+	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
 	"switchboard/ent/message"
@@ -55,16 +61,28 @@ type Client struct {
 	Block *BlockClient
 	// Call is the client for interacting with the Call builders.
 	Call *CallClient
+	// CallRecord is the client for interacting with the CallRecord builders.
+	CallRecord *CallRecordClient
 	// Captcha is the client for interacting with the Captcha builders.
 	Captcha *CaptchaClient
+	// CarrierLink is the client for interacting with the CarrierLink builders.
+	CarrierLink *CarrierLinkClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
 	// Event is the client for interacting with the Event builders.
 	Event *EventClient
+	// Follower is the client for interacting with the Follower builders.
+	Follower *FollowerClient
+	// GroupChoice is the client for interacting with the GroupChoice builders.
+	GroupChoice *GroupChoiceClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// ImportMark is the client for interacting with the ImportMark builders.
+	ImportMark *ImportMarkClient
+	// Mail is the client for interacting with the Mail builders.
+	Mail *MailClient
 	// Mask is the client for interacting with the Mask builders.
 	Mask *MaskClient
 	// MaskParty is the client for interacting with the MaskParty builders.
@@ -106,11 +124,17 @@ func (c *Client) init() {
 	c.Application = NewApplicationClient(c.config)
 	c.Block = NewBlockClient(c.config)
 	c.Call = NewCallClient(c.config)
+	c.CallRecord = NewCallRecordClient(c.config)
 	c.Captcha = NewCaptchaClient(c.config)
+	c.CarrierLink = NewCarrierLinkClient(c.config)
 	c.Contact = NewContactClient(c.config)
 	c.Device = NewDeviceClient(c.config)
 	c.Event = NewEventClient(c.config)
+	c.Follower = NewFollowerClient(c.config)
+	c.GroupChoice = NewGroupChoiceClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
+	c.ImportMark = NewImportMarkClient(c.config)
+	c.Mail = NewMailClient(c.config)
 	c.Mask = NewMaskClient(c.config)
 	c.MaskParty = NewMaskPartyClient(c.config)
 	c.Message = NewMessageClient(c.config)
@@ -221,11 +245,17 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		Application:    NewApplicationClient(cfg),
 		Block:          NewBlockClient(cfg),
 		Call:           NewCallClient(cfg),
+		CallRecord:     NewCallRecordClient(cfg),
 		Captcha:        NewCaptchaClient(cfg),
+		CarrierLink:    NewCarrierLinkClient(cfg),
 		Contact:        NewContactClient(cfg),
 		Device:         NewDeviceClient(cfg),
 		Event:          NewEventClient(cfg),
+		Follower:       NewFollowerClient(cfg),
+		GroupChoice:    NewGroupChoiceClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		ImportMark:     NewImportMarkClient(cfg),
+		Mail:           NewMailClient(cfg),
 		Mask:           NewMaskClient(cfg),
 		MaskParty:      NewMaskPartyClient(cfg),
 		Message:        NewMessageClient(cfg),
@@ -263,11 +293,17 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		Application:    NewApplicationClient(cfg),
 		Block:          NewBlockClient(cfg),
 		Call:           NewCallClient(cfg),
+		CallRecord:     NewCallRecordClient(cfg),
 		Captcha:        NewCaptchaClient(cfg),
+		CarrierLink:    NewCarrierLinkClient(cfg),
 		Contact:        NewContactClient(cfg),
 		Device:         NewDeviceClient(cfg),
 		Event:          NewEventClient(cfg),
+		Follower:       NewFollowerClient(cfg),
+		GroupChoice:    NewGroupChoiceClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
+		ImportMark:     NewImportMarkClient(cfg),
+		Mail:           NewMailClient(cfg),
 		Mask:           NewMaskClient(cfg),
 		MaskParty:      NewMaskPartyClient(cfg),
 		Message:        NewMessageClient(cfg),
@@ -310,10 +346,11 @@ func (c *Client) Close() error {
 // In order to add hooks to a specific client, call: `client.Node.Use(...)`.
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
-		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.Captcha, c.Contact,
-		c.Device, c.Event, c.IdempotencyKey, c.Mask, c.MaskParty, c.Message, c.Number,
-		c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session, c.Setting,
-		c.SipNumber, c.SpentSignature, c.Trunk,
+		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.CallRecord, c.Captcha,
+		c.CarrierLink, c.Contact, c.Device, c.Event, c.Follower, c.GroupChoice,
+		c.IdempotencyKey, c.ImportMark, c.Mail, c.Mask, c.MaskParty, c.Message,
+		c.Number, c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session,
+		c.Setting, c.SipNumber, c.SpentSignature, c.Trunk,
 	} {
 		n.Use(hooks...)
 	}
@@ -323,10 +360,11 @@ func (c *Client) Use(hooks ...Hook) {
 // In order to add interceptors to a specific client, call: `client.Node.Intercept(...)`.
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
-		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.Captcha, c.Contact,
-		c.Device, c.Event, c.IdempotencyKey, c.Mask, c.MaskParty, c.Message, c.Number,
-		c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session, c.Setting,
-		c.SipNumber, c.SpentSignature, c.Trunk,
+		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.CallRecord, c.Captcha,
+		c.CarrierLink, c.Contact, c.Device, c.Event, c.Follower, c.GroupChoice,
+		c.IdempotencyKey, c.ImportMark, c.Mail, c.Mask, c.MaskParty, c.Message,
+		c.Number, c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session,
+		c.Setting, c.SipNumber, c.SpentSignature, c.Trunk,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -345,16 +383,28 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Block.mutate(ctx, m)
 	case *CallMutation:
 		return c.Call.mutate(ctx, m)
+	case *CallRecordMutation:
+		return c.CallRecord.mutate(ctx, m)
 	case *CaptchaMutation:
 		return c.Captcha.mutate(ctx, m)
+	case *CarrierLinkMutation:
+		return c.CarrierLink.mutate(ctx, m)
 	case *ContactMutation:
 		return c.Contact.mutate(ctx, m)
 	case *DeviceMutation:
 		return c.Device.mutate(ctx, m)
 	case *EventMutation:
 		return c.Event.mutate(ctx, m)
+	case *FollowerMutation:
+		return c.Follower.mutate(ctx, m)
+	case *GroupChoiceMutation:
+		return c.GroupChoice.mutate(ctx, m)
 	case *IdempotencyKeyMutation:
 		return c.IdempotencyKey.mutate(ctx, m)
+	case *ImportMarkMutation:
+		return c.ImportMark.mutate(ctx, m)
+	case *MailMutation:
+		return c.Mail.mutate(ctx, m)
 	case *MaskMutation:
 		return c.Mask.mutate(ctx, m)
 	case *MaskPartyMutation:
@@ -599,6 +649,22 @@ func (c *AccountClient) QuerySipNumbers(_m *Account) *SipNumberQuery {
 			sqlgraph.From(account.Table, account.FieldID, id),
 			sqlgraph.To(sipnumber.Table, sipnumber.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, account.SipNumbersTable, account.SipNumbersColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryCarriers queries the carriers edge of a Account.
+func (c *AccountClient) QueryCarriers(_m *Account) *CarrierLinkQuery {
+	query := (&CarrierLinkClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(account.Table, account.FieldID, id),
+			sqlgraph.To(carrierlink.Table, carrierlink.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, account.CarriersTable, account.CarriersColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -1234,6 +1300,22 @@ func (c *CallClient) QueryRecordings(_m *Call) *RecordingQuery {
 	return query
 }
 
+// QueryRecords queries the records edge of a Call.
+func (c *CallClient) QueryRecords(_m *Call) *CallRecordQuery {
+	query := (&CallRecordClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(call.Table, call.FieldID, id),
+			sqlgraph.To(callrecord.Table, callrecord.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, call.RecordsTable, call.RecordsColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // Hooks returns the client hooks.
 func (c *CallClient) Hooks() []Hook {
 	return c.hooks.Call
@@ -1256,6 +1338,155 @@ func (c *CallClient) mutate(ctx context.Context, m *CallMutation) (Value, error)
 		return (&CallDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Call mutation op: %q", m.Op())
+	}
+}
+
+// CallRecordClient is a client for the CallRecord schema.
+type CallRecordClient struct {
+	config
+}
+
+// NewCallRecordClient returns a client for the CallRecord from the given config.
+func NewCallRecordClient(c config) *CallRecordClient {
+	return &CallRecordClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `callrecord.Hooks(f(g(h())))`.
+func (c *CallRecordClient) Use(hooks ...Hook) {
+	c.hooks.CallRecord = append(c.hooks.CallRecord, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `callrecord.Intercept(f(g(h())))`.
+func (c *CallRecordClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CallRecord = append(c.inters.CallRecord, interceptors...)
+}
+
+// Create returns a builder for creating a CallRecord entity.
+func (c *CallRecordClient) Create() *CallRecordCreate {
+	mutation := newCallRecordMutation(c.config, OpCreate)
+	return &CallRecordCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CallRecord entities.
+func (c *CallRecordClient) CreateBulk(builders ...*CallRecordCreate) *CallRecordCreateBulk {
+	return &CallRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CallRecordClient) MapCreateBulk(slice any, setFunc func(*CallRecordCreate, int)) *CallRecordCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CallRecordCreateBulk{err: fmt.Errorf("calling to CallRecordClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CallRecordCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CallRecordCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CallRecord.
+func (c *CallRecordClient) Update() *CallRecordUpdate {
+	mutation := newCallRecordMutation(c.config, OpUpdate)
+	return &CallRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CallRecordClient) UpdateOne(_m *CallRecord) *CallRecordUpdateOne {
+	mutation := newCallRecordMutation(c.config, OpUpdateOne, withCallRecord(_m))
+	return &CallRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CallRecordClient) UpdateOneID(id int64) *CallRecordUpdateOne {
+	mutation := newCallRecordMutation(c.config, OpUpdateOne, withCallRecordID(id))
+	return &CallRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CallRecord.
+func (c *CallRecordClient) Delete() *CallRecordDelete {
+	mutation := newCallRecordMutation(c.config, OpDelete)
+	return &CallRecordDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CallRecordClient) DeleteOne(_m *CallRecord) *CallRecordDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CallRecordClient) DeleteOneID(id int64) *CallRecordDeleteOne {
+	builder := c.Delete().Where(callrecord.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CallRecordDeleteOne{builder}
+}
+
+// Query returns a query builder for CallRecord.
+func (c *CallRecordClient) Query() *CallRecordQuery {
+	return &CallRecordQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCallRecord},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CallRecord entity by its id.
+func (c *CallRecordClient) Get(ctx context.Context, id int64) (*CallRecord, error) {
+	return c.Query().Where(callrecord.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CallRecordClient) GetX(ctx context.Context, id int64) *CallRecord {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryCall queries the call edge of a CallRecord.
+func (c *CallRecordClient) QueryCall(_m *CallRecord) *CallQuery {
+	query := (&CallClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(callrecord.Table, callrecord.FieldID, id),
+			sqlgraph.To(call.Table, call.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, callrecord.CallTable, callrecord.CallColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *CallRecordClient) Hooks() []Hook {
+	return c.hooks.CallRecord
+}
+
+// Interceptors returns the client interceptors.
+func (c *CallRecordClient) Interceptors() []Interceptor {
+	return c.inters.CallRecord
+}
+
+func (c *CallRecordClient) mutate(ctx context.Context, m *CallRecordMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CallRecordCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CallRecordUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CallRecordUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CallRecordDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CallRecord mutation op: %q", m.Op())
 	}
 }
 
@@ -1389,6 +1620,171 @@ func (c *CaptchaClient) mutate(ctx context.Context, m *CaptchaMutation) (Value, 
 		return (&CaptchaDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown Captcha mutation op: %q", m.Op())
+	}
+}
+
+// CarrierLinkClient is a client for the CarrierLink schema.
+type CarrierLinkClient struct {
+	config
+}
+
+// NewCarrierLinkClient returns a client for the CarrierLink from the given config.
+func NewCarrierLinkClient(c config) *CarrierLinkClient {
+	return &CarrierLinkClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `carrierlink.Hooks(f(g(h())))`.
+func (c *CarrierLinkClient) Use(hooks ...Hook) {
+	c.hooks.CarrierLink = append(c.hooks.CarrierLink, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `carrierlink.Intercept(f(g(h())))`.
+func (c *CarrierLinkClient) Intercept(interceptors ...Interceptor) {
+	c.inters.CarrierLink = append(c.inters.CarrierLink, interceptors...)
+}
+
+// Create returns a builder for creating a CarrierLink entity.
+func (c *CarrierLinkClient) Create() *CarrierLinkCreate {
+	mutation := newCarrierLinkMutation(c.config, OpCreate)
+	return &CarrierLinkCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of CarrierLink entities.
+func (c *CarrierLinkClient) CreateBulk(builders ...*CarrierLinkCreate) *CarrierLinkCreateBulk {
+	return &CarrierLinkCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *CarrierLinkClient) MapCreateBulk(slice any, setFunc func(*CarrierLinkCreate, int)) *CarrierLinkCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &CarrierLinkCreateBulk{err: fmt.Errorf("calling to CarrierLinkClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*CarrierLinkCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &CarrierLinkCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for CarrierLink.
+func (c *CarrierLinkClient) Update() *CarrierLinkUpdate {
+	mutation := newCarrierLinkMutation(c.config, OpUpdate)
+	return &CarrierLinkUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *CarrierLinkClient) UpdateOne(_m *CarrierLink) *CarrierLinkUpdateOne {
+	mutation := newCarrierLinkMutation(c.config, OpUpdateOne, withCarrierLink(_m))
+	return &CarrierLinkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *CarrierLinkClient) UpdateOneID(id uuid.UUID) *CarrierLinkUpdateOne {
+	mutation := newCarrierLinkMutation(c.config, OpUpdateOne, withCarrierLinkID(id))
+	return &CarrierLinkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for CarrierLink.
+func (c *CarrierLinkClient) Delete() *CarrierLinkDelete {
+	mutation := newCarrierLinkMutation(c.config, OpDelete)
+	return &CarrierLinkDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *CarrierLinkClient) DeleteOne(_m *CarrierLink) *CarrierLinkDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *CarrierLinkClient) DeleteOneID(id uuid.UUID) *CarrierLinkDeleteOne {
+	builder := c.Delete().Where(carrierlink.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &CarrierLinkDeleteOne{builder}
+}
+
+// Query returns a query builder for CarrierLink.
+func (c *CarrierLinkClient) Query() *CarrierLinkQuery {
+	return &CarrierLinkQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeCarrierLink},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a CarrierLink entity by its id.
+func (c *CarrierLinkClient) Get(ctx context.Context, id uuid.UUID) (*CarrierLink, error) {
+	return c.Query().Where(carrierlink.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *CarrierLinkClient) GetX(ctx context.Context, id uuid.UUID) *CarrierLink {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryAccount queries the account edge of a CarrierLink.
+func (c *CarrierLinkClient) QueryAccount(_m *CarrierLink) *AccountQuery {
+	query := (&AccountClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(carrierlink.Table, carrierlink.FieldID, id),
+			sqlgraph.To(account.Table, account.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, carrierlink.AccountTable, carrierlink.AccountColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryMarks queries the marks edge of a CarrierLink.
+func (c *CarrierLinkClient) QueryMarks(_m *CarrierLink) *ImportMarkQuery {
+	query := (&ImportMarkClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(carrierlink.Table, carrierlink.FieldID, id),
+			sqlgraph.To(importmark.Table, importmark.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, carrierlink.MarksTable, carrierlink.MarksColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *CarrierLinkClient) Hooks() []Hook {
+	return c.hooks.CarrierLink
+}
+
+// Interceptors returns the client interceptors.
+func (c *CarrierLinkClient) Interceptors() []Interceptor {
+	return c.inters.CarrierLink
+}
+
+func (c *CarrierLinkClient) mutate(ctx context.Context, m *CarrierLinkMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&CarrierLinkCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&CarrierLinkUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&CarrierLinkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&CarrierLinkDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown CarrierLink mutation op: %q", m.Op())
 	}
 }
 
@@ -1665,6 +2061,22 @@ func (c *DeviceClient) QueryNumbers(_m *Device) *NumberQuery {
 	return query
 }
 
+// QueryFollowers queries the followers edge of a Device.
+func (c *DeviceClient) QueryFollowers(_m *Device) *FollowerQuery {
+	query := (&FollowerClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(device.Table, device.FieldID, id),
+			sqlgraph.To(follower.Table, follower.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, device.FollowersTable, device.FollowersColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // Hooks returns the client hooks.
 func (c *DeviceClient) Hooks() []Hook {
 	return c.hooks.Device
@@ -1823,6 +2235,320 @@ func (c *EventClient) mutate(ctx context.Context, m *EventMutation) (Value, erro
 	}
 }
 
+// FollowerClient is a client for the Follower schema.
+type FollowerClient struct {
+	config
+}
+
+// NewFollowerClient returns a client for the Follower from the given config.
+func NewFollowerClient(c config) *FollowerClient {
+	return &FollowerClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `follower.Hooks(f(g(h())))`.
+func (c *FollowerClient) Use(hooks ...Hook) {
+	c.hooks.Follower = append(c.hooks.Follower, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `follower.Intercept(f(g(h())))`.
+func (c *FollowerClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Follower = append(c.inters.Follower, interceptors...)
+}
+
+// Create returns a builder for creating a Follower entity.
+func (c *FollowerClient) Create() *FollowerCreate {
+	mutation := newFollowerMutation(c.config, OpCreate)
+	return &FollowerCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Follower entities.
+func (c *FollowerClient) CreateBulk(builders ...*FollowerCreate) *FollowerCreateBulk {
+	return &FollowerCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *FollowerClient) MapCreateBulk(slice any, setFunc func(*FollowerCreate, int)) *FollowerCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &FollowerCreateBulk{err: fmt.Errorf("calling to FollowerClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*FollowerCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &FollowerCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Follower.
+func (c *FollowerClient) Update() *FollowerUpdate {
+	mutation := newFollowerMutation(c.config, OpUpdate)
+	return &FollowerUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *FollowerClient) UpdateOne(_m *Follower) *FollowerUpdateOne {
+	mutation := newFollowerMutation(c.config, OpUpdateOne, withFollower(_m))
+	return &FollowerUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *FollowerClient) UpdateOneID(id uuid.UUID) *FollowerUpdateOne {
+	mutation := newFollowerMutation(c.config, OpUpdateOne, withFollowerID(id))
+	return &FollowerUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Follower.
+func (c *FollowerClient) Delete() *FollowerDelete {
+	mutation := newFollowerMutation(c.config, OpDelete)
+	return &FollowerDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *FollowerClient) DeleteOne(_m *Follower) *FollowerDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *FollowerClient) DeleteOneID(id uuid.UUID) *FollowerDeleteOne {
+	builder := c.Delete().Where(follower.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &FollowerDeleteOne{builder}
+}
+
+// Query returns a query builder for Follower.
+func (c *FollowerClient) Query() *FollowerQuery {
+	return &FollowerQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeFollower},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Follower entity by its id.
+func (c *FollowerClient) Get(ctx context.Context, id uuid.UUID) (*Follower, error) {
+	return c.Query().Where(follower.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *FollowerClient) GetX(ctx context.Context, id uuid.UUID) *Follower {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryDevice queries the device edge of a Follower.
+func (c *FollowerClient) QueryDevice(_m *Follower) *DeviceQuery {
+	query := (&DeviceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(follower.Table, follower.FieldID, id),
+			sqlgraph.To(device.Table, device.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, follower.DeviceTable, follower.DeviceColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *FollowerClient) Hooks() []Hook {
+	return c.hooks.Follower
+}
+
+// Interceptors returns the client interceptors.
+func (c *FollowerClient) Interceptors() []Interceptor {
+	return c.inters.Follower
+}
+
+func (c *FollowerClient) mutate(ctx context.Context, m *FollowerMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&FollowerCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&FollowerUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&FollowerUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&FollowerDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Follower mutation op: %q", m.Op())
+	}
+}
+
+// GroupChoiceClient is a client for the GroupChoice schema.
+type GroupChoiceClient struct {
+	config
+}
+
+// NewGroupChoiceClient returns a client for the GroupChoice from the given config.
+func NewGroupChoiceClient(c config) *GroupChoiceClient {
+	return &GroupChoiceClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `groupchoice.Hooks(f(g(h())))`.
+func (c *GroupChoiceClient) Use(hooks ...Hook) {
+	c.hooks.GroupChoice = append(c.hooks.GroupChoice, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `groupchoice.Intercept(f(g(h())))`.
+func (c *GroupChoiceClient) Intercept(interceptors ...Interceptor) {
+	c.inters.GroupChoice = append(c.inters.GroupChoice, interceptors...)
+}
+
+// Create returns a builder for creating a GroupChoice entity.
+func (c *GroupChoiceClient) Create() *GroupChoiceCreate {
+	mutation := newGroupChoiceMutation(c.config, OpCreate)
+	return &GroupChoiceCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of GroupChoice entities.
+func (c *GroupChoiceClient) CreateBulk(builders ...*GroupChoiceCreate) *GroupChoiceCreateBulk {
+	return &GroupChoiceCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *GroupChoiceClient) MapCreateBulk(slice any, setFunc func(*GroupChoiceCreate, int)) *GroupChoiceCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &GroupChoiceCreateBulk{err: fmt.Errorf("calling to GroupChoiceClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*GroupChoiceCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &GroupChoiceCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for GroupChoice.
+func (c *GroupChoiceClient) Update() *GroupChoiceUpdate {
+	mutation := newGroupChoiceMutation(c.config, OpUpdate)
+	return &GroupChoiceUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *GroupChoiceClient) UpdateOne(_m *GroupChoice) *GroupChoiceUpdateOne {
+	mutation := newGroupChoiceMutation(c.config, OpUpdateOne, withGroupChoice(_m))
+	return &GroupChoiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *GroupChoiceClient) UpdateOneID(id int) *GroupChoiceUpdateOne {
+	mutation := newGroupChoiceMutation(c.config, OpUpdateOne, withGroupChoiceID(id))
+	return &GroupChoiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for GroupChoice.
+func (c *GroupChoiceClient) Delete() *GroupChoiceDelete {
+	mutation := newGroupChoiceMutation(c.config, OpDelete)
+	return &GroupChoiceDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *GroupChoiceClient) DeleteOne(_m *GroupChoice) *GroupChoiceDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *GroupChoiceClient) DeleteOneID(id int) *GroupChoiceDeleteOne {
+	builder := c.Delete().Where(groupchoice.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &GroupChoiceDeleteOne{builder}
+}
+
+// Query returns a query builder for GroupChoice.
+func (c *GroupChoiceClient) Query() *GroupChoiceQuery {
+	return &GroupChoiceQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeGroupChoice},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a GroupChoice entity by its id.
+func (c *GroupChoiceClient) Get(ctx context.Context, id int) (*GroupChoice, error) {
+	return c.Query().Where(groupchoice.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *GroupChoiceClient) GetX(ctx context.Context, id int) *GroupChoice {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryGroup queries the group edge of a GroupChoice.
+func (c *GroupChoiceClient) QueryGroup(_m *GroupChoice) *NumberGroupQuery {
+	query := (&NumberGroupClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(groupchoice.Table, groupchoice.FieldID, id),
+			sqlgraph.To(numbergroup.Table, numbergroup.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, groupchoice.GroupTable, groupchoice.GroupColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryVirtual queries the virtual edge of a GroupChoice.
+func (c *GroupChoiceClient) QueryVirtual(_m *GroupChoice) *NumberQuery {
+	query := (&NumberClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(groupchoice.Table, groupchoice.FieldID, id),
+			sqlgraph.To(number.Table, number.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, groupchoice.VirtualTable, groupchoice.VirtualColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *GroupChoiceClient) Hooks() []Hook {
+	return c.hooks.GroupChoice
+}
+
+// Interceptors returns the client interceptors.
+func (c *GroupChoiceClient) Interceptors() []Interceptor {
+	return c.inters.GroupChoice
+}
+
+func (c *GroupChoiceClient) mutate(ctx context.Context, m *GroupChoiceMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&GroupChoiceCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&GroupChoiceUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&GroupChoiceUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&GroupChoiceDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown GroupChoice mutation op: %q", m.Op())
+	}
+}
+
 // IdempotencyKeyClient is a client for the IdempotencyKey schema.
 type IdempotencyKeyClient struct {
 	config
@@ -1953,6 +2679,288 @@ func (c *IdempotencyKeyClient) mutate(ctx context.Context, m *IdempotencyKeyMuta
 		return (&IdempotencyKeyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown IdempotencyKey mutation op: %q", m.Op())
+	}
+}
+
+// ImportMarkClient is a client for the ImportMark schema.
+type ImportMarkClient struct {
+	config
+}
+
+// NewImportMarkClient returns a client for the ImportMark from the given config.
+func NewImportMarkClient(c config) *ImportMarkClient {
+	return &ImportMarkClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `importmark.Hooks(f(g(h())))`.
+func (c *ImportMarkClient) Use(hooks ...Hook) {
+	c.hooks.ImportMark = append(c.hooks.ImportMark, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `importmark.Intercept(f(g(h())))`.
+func (c *ImportMarkClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ImportMark = append(c.inters.ImportMark, interceptors...)
+}
+
+// Create returns a builder for creating a ImportMark entity.
+func (c *ImportMarkClient) Create() *ImportMarkCreate {
+	mutation := newImportMarkMutation(c.config, OpCreate)
+	return &ImportMarkCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ImportMark entities.
+func (c *ImportMarkClient) CreateBulk(builders ...*ImportMarkCreate) *ImportMarkCreateBulk {
+	return &ImportMarkCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ImportMarkClient) MapCreateBulk(slice any, setFunc func(*ImportMarkCreate, int)) *ImportMarkCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ImportMarkCreateBulk{err: fmt.Errorf("calling to ImportMarkClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ImportMarkCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ImportMarkCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ImportMark.
+func (c *ImportMarkClient) Update() *ImportMarkUpdate {
+	mutation := newImportMarkMutation(c.config, OpUpdate)
+	return &ImportMarkUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ImportMarkClient) UpdateOne(_m *ImportMark) *ImportMarkUpdateOne {
+	mutation := newImportMarkMutation(c.config, OpUpdateOne, withImportMark(_m))
+	return &ImportMarkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ImportMarkClient) UpdateOneID(id int) *ImportMarkUpdateOne {
+	mutation := newImportMarkMutation(c.config, OpUpdateOne, withImportMarkID(id))
+	return &ImportMarkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ImportMark.
+func (c *ImportMarkClient) Delete() *ImportMarkDelete {
+	mutation := newImportMarkMutation(c.config, OpDelete)
+	return &ImportMarkDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ImportMarkClient) DeleteOne(_m *ImportMark) *ImportMarkDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ImportMarkClient) DeleteOneID(id int) *ImportMarkDeleteOne {
+	builder := c.Delete().Where(importmark.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ImportMarkDeleteOne{builder}
+}
+
+// Query returns a query builder for ImportMark.
+func (c *ImportMarkClient) Query() *ImportMarkQuery {
+	return &ImportMarkQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeImportMark},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ImportMark entity by its id.
+func (c *ImportMarkClient) Get(ctx context.Context, id int) (*ImportMark, error) {
+	return c.Query().Where(importmark.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ImportMarkClient) GetX(ctx context.Context, id int) *ImportMark {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryLink queries the link edge of a ImportMark.
+func (c *ImportMarkClient) QueryLink(_m *ImportMark) *CarrierLinkQuery {
+	query := (&CarrierLinkClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(importmark.Table, importmark.FieldID, id),
+			sqlgraph.To(carrierlink.Table, carrierlink.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, importmark.LinkTable, importmark.LinkColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ImportMarkClient) Hooks() []Hook {
+	return c.hooks.ImportMark
+}
+
+// Interceptors returns the client interceptors.
+func (c *ImportMarkClient) Interceptors() []Interceptor {
+	return c.inters.ImportMark
+}
+
+func (c *ImportMarkClient) mutate(ctx context.Context, m *ImportMarkMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ImportMarkCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ImportMarkUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ImportMarkUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ImportMarkDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown ImportMark mutation op: %q", m.Op())
+	}
+}
+
+// MailClient is a client for the Mail schema.
+type MailClient struct {
+	config
+}
+
+// NewMailClient returns a client for the Mail from the given config.
+func NewMailClient(c config) *MailClient {
+	return &MailClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `mail.Hooks(f(g(h())))`.
+func (c *MailClient) Use(hooks ...Hook) {
+	c.hooks.Mail = append(c.hooks.Mail, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `mail.Intercept(f(g(h())))`.
+func (c *MailClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Mail = append(c.inters.Mail, interceptors...)
+}
+
+// Create returns a builder for creating a Mail entity.
+func (c *MailClient) Create() *MailCreate {
+	mutation := newMailMutation(c.config, OpCreate)
+	return &MailCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Mail entities.
+func (c *MailClient) CreateBulk(builders ...*MailCreate) *MailCreateBulk {
+	return &MailCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *MailClient) MapCreateBulk(slice any, setFunc func(*MailCreate, int)) *MailCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &MailCreateBulk{err: fmt.Errorf("calling to MailClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*MailCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &MailCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Mail.
+func (c *MailClient) Update() *MailUpdate {
+	mutation := newMailMutation(c.config, OpUpdate)
+	return &MailUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *MailClient) UpdateOne(_m *Mail) *MailUpdateOne {
+	mutation := newMailMutation(c.config, OpUpdateOne, withMail(_m))
+	return &MailUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *MailClient) UpdateOneID(id uuid.UUID) *MailUpdateOne {
+	mutation := newMailMutation(c.config, OpUpdateOne, withMailID(id))
+	return &MailUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Mail.
+func (c *MailClient) Delete() *MailDelete {
+	mutation := newMailMutation(c.config, OpDelete)
+	return &MailDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *MailClient) DeleteOne(_m *Mail) *MailDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *MailClient) DeleteOneID(id uuid.UUID) *MailDeleteOne {
+	builder := c.Delete().Where(mail.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &MailDeleteOne{builder}
+}
+
+// Query returns a query builder for Mail.
+func (c *MailClient) Query() *MailQuery {
+	return &MailQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeMail},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Mail entity by its id.
+func (c *MailClient) Get(ctx context.Context, id uuid.UUID) (*Mail, error) {
+	return c.Query().Where(mail.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *MailClient) GetX(ctx context.Context, id uuid.UUID) *Mail {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *MailClient) Hooks() []Hook {
+	return c.hooks.Mail
+}
+
+// Interceptors returns the client interceptors.
+func (c *MailClient) Interceptors() []Interceptor {
+	return c.inters.Mail
+}
+
+func (c *MailClient) mutate(ctx context.Context, m *MailMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&MailCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&MailUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&MailUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&MailDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Mail mutation op: %q", m.Op())
 	}
 }
 
@@ -2623,6 +3631,22 @@ func (c *NumberClient) QueryMasks(_m *Number) *MaskQuery {
 	return query
 }
 
+// QueryChoices queries the choices edge of a Number.
+func (c *NumberClient) QueryChoices(_m *Number) *GroupChoiceQuery {
+	query := (&GroupChoiceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(number.Table, number.FieldID, id),
+			sqlgraph.To(groupchoice.Table, groupchoice.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, number.ChoicesTable, number.ChoicesColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // QueryMaskParties queries the mask_parties edge of a Number.
 func (c *NumberClient) QueryMaskParties(_m *Number) *MaskPartyQuery {
 	query := (&MaskPartyClient{config: c.config}).Query()
@@ -2797,6 +3821,22 @@ func (c *NumberGroupClient) QueryNumbers(_m *NumberGroup) *NumberQuery {
 			sqlgraph.From(numbergroup.Table, numbergroup.FieldID, id),
 			sqlgraph.To(number.Table, number.FieldID),
 			sqlgraph.Edge(sqlgraph.M2M, false, numbergroup.NumbersTable, numbergroup.NumbersPrimaryKey...),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// QueryChoices queries the choices edge of a NumberGroup.
+func (c *NumberGroupClient) QueryChoices(_m *NumberGroup) *GroupChoiceQuery {
+	query := (&GroupChoiceClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(numbergroup.Table, numbergroup.FieldID, id),
+			sqlgraph.To(groupchoice.Table, groupchoice.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, numbergroup.ChoicesTable, numbergroup.ChoicesColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -3992,16 +5032,16 @@ func (c *TrunkClient) mutate(ctx context.Context, m *TrunkMutation) (Value, erro
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Account, ApiToken, Application, Block, Call, Captcha, Contact, Device, Event,
-		IdempotencyKey, Mask, MaskParty, Message, Number, NumberGroup, Recording,
-		RetiredNumber, Ring, Session, Setting, SipNumber, SpentSignature,
-		Trunk []ent.Hook
+		Account, ApiToken, Application, Block, Call, CallRecord, Captcha, CarrierLink,
+		Contact, Device, Event, Follower, GroupChoice, IdempotencyKey, ImportMark,
+		Mail, Mask, MaskParty, Message, Number, NumberGroup, Recording, RetiredNumber,
+		Ring, Session, Setting, SipNumber, SpentSignature, Trunk []ent.Hook
 	}
 	inters struct {
-		Account, ApiToken, Application, Block, Call, Captcha, Contact, Device, Event,
-		IdempotencyKey, Mask, MaskParty, Message, Number, NumberGroup, Recording,
-		RetiredNumber, Ring, Session, Setting, SipNumber, SpentSignature,
-		Trunk []ent.Interceptor
+		Account, ApiToken, Application, Block, Call, CallRecord, Captcha, CarrierLink,
+		Contact, Device, Event, Follower, GroupChoice, IdempotencyKey, ImportMark,
+		Mail, Mask, MaskParty, Message, Number, NumberGroup, Recording, RetiredNumber,
+		Ring, Session, Setting, SipNumber, SpentSignature, Trunk []ent.Interceptor
 	}
 )
 

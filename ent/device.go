@@ -44,9 +44,11 @@ type Device struct {
 type DeviceEdges struct {
 	// Numbers holds the value of the numbers edge.
 	Numbers []*Number `json:"numbers,omitempty"`
+	// Followers holds the value of the followers edge.
+	Followers []*Follower `json:"followers,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [1]bool
+	loadedTypes [2]bool
 }
 
 // NumbersOrErr returns the Numbers value or an error if the edge
@@ -56,6 +58,15 @@ func (e DeviceEdges) NumbersOrErr() ([]*Number, error) {
 		return e.Numbers, nil
 	}
 	return nil, &NotLoadedError{edge: "numbers"}
+}
+
+// FollowersOrErr returns the Followers value or an error if the edge
+// was not loaded in eager-loading.
+func (e DeviceEdges) FollowersOrErr() ([]*Follower, error) {
+	if e.loadedTypes[1] {
+		return e.Followers, nil
+	}
+	return nil, &NotLoadedError{edge: "followers"}
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -156,6 +167,11 @@ func (_m *Device) Value(name string) (ent.Value, error) {
 // QueryNumbers queries the "numbers" edge of the Device entity.
 func (_m *Device) QueryNumbers() *NumberQuery {
 	return NewDeviceClient(_m.config).QueryNumbers(_m)
+}
+
+// QueryFollowers queries the "followers" edge of the Device entity.
+func (_m *Device) QueryFollowers() *FollowerQuery {
+	return NewDeviceClient(_m.config).QueryFollowers(_m)
 }
 
 // Update returns a builder for updating this Device.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"switchboard/ent/device"
+	"switchboard/ent/follower"
 	"switchboard/ent/number"
 	"switchboard/internal/clock"
 
@@ -116,6 +117,21 @@ func (_c *DeviceCreate) AddNumbers(v ...*Number) *DeviceCreate {
 		ids[i] = v[i].ID
 	}
 	return _c.AddNumberIDs(ids...)
+}
+
+// AddFollowerIDs adds the "followers" edge to the Follower entity by IDs.
+func (_c *DeviceCreate) AddFollowerIDs(ids ...uuid.UUID) *DeviceCreate {
+	_c.mutation.AddFollowerIDs(ids...)
+	return _c
+}
+
+// AddFollowers adds the "followers" edges to the Follower entity.
+func (_c *DeviceCreate) AddFollowers(v ...*Follower) *DeviceCreate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddFollowerIDs(ids...)
 }
 
 // Mutation returns the DeviceMutation object of the builder.
@@ -270,6 +286,22 @@ func (_c *DeviceCreate) createSpec() (*Device, *sqlgraph.CreateSpec) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(number.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.FollowersIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   device.FollowersTable,
+			Columns: []string{device.FollowersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(follower.FieldID, field.TypeUUID),
 			},
 		}
 		for _, k := range nodes {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"switchboard/ent/device"
+	"switchboard/ent/follower"
 	"switchboard/ent/number"
 	"switchboard/ent/predicate"
 
@@ -22,12 +23,13 @@ import (
 // DeviceQuery is the builder for querying Device entities.
 type DeviceQuery struct {
 	config
-	ctx         *QueryContext
-	order       []device.OrderOption
-	inters      []Interceptor
-	predicates  []predicate.Device
-	withNumbers *NumberQuery
-	modifiers   []func(*sql.Selector)
+	ctx           *QueryContext
+	order         []device.OrderOption
+	inters        []Interceptor
+	predicates    []predicate.Device
+	withNumbers   *NumberQuery
+	withFollowers *FollowerQuery
+	modifiers     []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
 	path func(context.Context) (*sql.Selector, error)
@@ -79,6 +81,28 @@ func (_q *DeviceQuery) QueryNumbers() *NumberQuery {
 			sqlgraph.From(device.Table, device.FieldID, selector),
 			sqlgraph.To(number.Table, number.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, device.NumbersTable, device.NumbersColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryFollowers chains the current query on the "followers" edge.
+func (_q *DeviceQuery) QueryFollowers() *FollowerQuery {
+	query := (&FollowerClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(device.Table, device.FieldID, selector),
+			sqlgraph.To(follower.Table, follower.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, device.FollowersTable, device.FollowersColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -273,12 +297,13 @@ func (_q *DeviceQuery) Clone() *DeviceQuery {
 		return nil
 	}
 	return &DeviceQuery{
-		config:      _q.config,
-		ctx:         _q.ctx.Clone(),
-		order:       append([]device.OrderOption{}, _q.order...),
-		inters:      append([]Interceptor{}, _q.inters...),
-		predicates:  append([]predicate.Device{}, _q.predicates...),
-		withNumbers: _q.withNumbers.Clone(),
+		config:        _q.config,
+		ctx:           _q.ctx.Clone(),
+		order:         append([]device.OrderOption{}, _q.order...),
+		inters:        append([]Interceptor{}, _q.inters...),
+		predicates:    append([]predicate.Device{}, _q.predicates...),
+		withNumbers:   _q.withNumbers.Clone(),
+		withFollowers: _q.withFollowers.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -294,6 +319,17 @@ func (_q *DeviceQuery) WithNumbers(opts ...func(*NumberQuery)) *DeviceQuery {
 		opt(query)
 	}
 	_q.withNumbers = query
+	return _q
+}
+
+// WithFollowers tells the query-builder to eager-load the nodes that are connected to
+// the "followers" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *DeviceQuery) WithFollowers(opts ...func(*FollowerQuery)) *DeviceQuery {
+	query := (&FollowerClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withFollowers = query
 	return _q
 }
 
@@ -375,8 +411,9 @@ func (_q *DeviceQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Devic
 	var (
 		nodes       = []*Device{}
 		_spec       = _q.querySpec()
-		loadedTypes = [1]bool{
+		loadedTypes = [2]bool{
 			_q.withNumbers != nil,
+			_q.withFollowers != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -407,6 +444,13 @@ func (_q *DeviceQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Devic
 			return nil, err
 		}
 	}
+	if query := _q.withFollowers; query != nil {
+		if err := _q.loadFollowers(ctx, query, nodes,
+			func(n *Device) { n.Edges.Followers = []*Follower{} },
+			func(n *Device, e *Follower) { n.Edges.Followers = append(n.Edges.Followers, e) }); err != nil {
+			return nil, err
+		}
+	}
 	return nodes, nil
 }
 
@@ -425,6 +469,39 @@ func (_q *DeviceQuery) loadNumbers(ctx context.Context, query *NumberQuery, node
 	}
 	query.Where(predicate.Number(func(s *sql.Selector) {
 		s.Where(sql.InValues(s.C(device.NumbersColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.DeviceID
+		if fk == nil {
+			return fmt.Errorf(`foreign-key "device_id" is nil for node %v`, n.ID)
+		}
+		node, ok := nodeids[*fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "device_id" returned %v for node %v`, *fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *DeviceQuery) loadFollowers(ctx context.Context, query *FollowerQuery, nodes []*Device, init func(*Device), assign func(*Device, *Follower)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*Device)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(follower.FieldDeviceID)
+	}
+	query.Where(predicate.Follower(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(device.FollowersColumn), fks...))
 	}))
 	neighbors, err := query.All(ctx)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"switchboard/ent/device"
+	"switchboard/ent/follower"
 	"switchboard/ent/number"
 	"switchboard/ent/predicate"
 	"switchboard/internal/clock"
@@ -123,6 +124,21 @@ func (_u *DeviceUpdate) AddNumbers(v ...*Number) *DeviceUpdate {
 	return _u.AddNumberIDs(ids...)
 }
 
+// AddFollowerIDs adds the "followers" edge to the Follower entity by IDs.
+func (_u *DeviceUpdate) AddFollowerIDs(ids ...uuid.UUID) *DeviceUpdate {
+	_u.mutation.AddFollowerIDs(ids...)
+	return _u
+}
+
+// AddFollowers adds the "followers" edges to the Follower entity.
+func (_u *DeviceUpdate) AddFollowers(v ...*Follower) *DeviceUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddFollowerIDs(ids...)
+}
+
 // Mutation returns the DeviceMutation object of the builder.
 func (_u *DeviceUpdate) Mutation() *DeviceMutation {
 	return _u.mutation
@@ -147,6 +163,27 @@ func (_u *DeviceUpdate) RemoveNumbers(v ...*Number) *DeviceUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveNumberIDs(ids...)
+}
+
+// ClearFollowers clears all "followers" edges to the Follower entity.
+func (_u *DeviceUpdate) ClearFollowers() *DeviceUpdate {
+	_u.mutation.ClearFollowers()
+	return _u
+}
+
+// RemoveFollowerIDs removes the "followers" edge to Follower entities by IDs.
+func (_u *DeviceUpdate) RemoveFollowerIDs(ids ...uuid.UUID) *DeviceUpdate {
+	_u.mutation.RemoveFollowerIDs(ids...)
+	return _u
+}
+
+// RemoveFollowers removes "followers" edges to Follower entities.
+func (_u *DeviceUpdate) RemoveFollowers(v ...*Follower) *DeviceUpdate {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveFollowerIDs(ids...)
 }
 
 // Save executes the query and returns the number of nodes affected by the update operation.
@@ -247,6 +284,51 @@ func (_u *DeviceUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(number.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.FollowersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   device.FollowersTable,
+			Columns: []string{device.FollowersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(follower.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedFollowersIDs(); len(nodes) > 0 && !_u.mutation.FollowersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   device.FollowersTable,
+			Columns: []string{device.FollowersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(follower.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.FollowersIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   device.FollowersTable,
+			Columns: []string{device.FollowersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(follower.FieldID, field.TypeUUID),
 			},
 		}
 		for _, k := range nodes {
@@ -368,6 +450,21 @@ func (_u *DeviceUpdateOne) AddNumbers(v ...*Number) *DeviceUpdateOne {
 	return _u.AddNumberIDs(ids...)
 }
 
+// AddFollowerIDs adds the "followers" edge to the Follower entity by IDs.
+func (_u *DeviceUpdateOne) AddFollowerIDs(ids ...uuid.UUID) *DeviceUpdateOne {
+	_u.mutation.AddFollowerIDs(ids...)
+	return _u
+}
+
+// AddFollowers adds the "followers" edges to the Follower entity.
+func (_u *DeviceUpdateOne) AddFollowers(v ...*Follower) *DeviceUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddFollowerIDs(ids...)
+}
+
 // Mutation returns the DeviceMutation object of the builder.
 func (_u *DeviceUpdateOne) Mutation() *DeviceMutation {
 	return _u.mutation
@@ -392,6 +489,27 @@ func (_u *DeviceUpdateOne) RemoveNumbers(v ...*Number) *DeviceUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveNumberIDs(ids...)
+}
+
+// ClearFollowers clears all "followers" edges to the Follower entity.
+func (_u *DeviceUpdateOne) ClearFollowers() *DeviceUpdateOne {
+	_u.mutation.ClearFollowers()
+	return _u
+}
+
+// RemoveFollowerIDs removes the "followers" edge to Follower entities by IDs.
+func (_u *DeviceUpdateOne) RemoveFollowerIDs(ids ...uuid.UUID) *DeviceUpdateOne {
+	_u.mutation.RemoveFollowerIDs(ids...)
+	return _u
+}
+
+// RemoveFollowers removes "followers" edges to Follower entities.
+func (_u *DeviceUpdateOne) RemoveFollowers(v ...*Follower) *DeviceUpdateOne {
+	ids := make([]uuid.UUID, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveFollowerIDs(ids...)
 }
 
 // Where appends a list predicates to the DeviceUpdate builder.
@@ -522,6 +640,51 @@ func (_u *DeviceUpdateOne) sqlSave(ctx context.Context) (_node *Device, err erro
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(number.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.FollowersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   device.FollowersTable,
+			Columns: []string{device.FollowersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(follower.FieldID, field.TypeUUID),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedFollowersIDs(); len(nodes) > 0 && !_u.mutation.FollowersCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   device.FollowersTable,
+			Columns: []string{device.FollowersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(follower.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.FollowersIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   device.FollowersTable,
+			Columns: []string{device.FollowersColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(follower.FieldID, field.TypeUUID),
 			},
 		}
 		for _, k := range nodes {

@@ -12,11 +12,17 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/block"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
 	"switchboard/ent/captcha"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
+	"switchboard/ent/follower"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/importmark"
+	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
 	"switchboard/ent/message"
@@ -100,11 +106,17 @@ func checkColumn(t, c string) error {
 			application.Table:    application.ValidColumn,
 			block.Table:          block.ValidColumn,
 			call.Table:           call.ValidColumn,
+			callrecord.Table:     callrecord.ValidColumn,
 			captcha.Table:        captcha.ValidColumn,
+			carrierlink.Table:    carrierlink.ValidColumn,
 			contact.Table:        contact.ValidColumn,
 			device.Table:         device.ValidColumn,
 			event.Table:          event.ValidColumn,
+			follower.Table:       follower.ValidColumn,
+			groupchoice.Table:    groupchoice.ValidColumn,
 			idempotencykey.Table: idempotencykey.ValidColumn,
+			importmark.Table:     importmark.ValidColumn,
+			mail.Table:           mail.ValidColumn,
 			mask.Table:           mask.ValidColumn,
 			maskparty.Table:      maskparty.ValidColumn,
 			message.Table:        message.ValidColumn,

@@ -11,11 +11,17 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/block"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
 	"switchboard/ent/captcha"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
+	"switchboard/ent/follower"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/importmark"
+	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
 	"switchboard/ent/message"
@@ -52,11 +58,17 @@ const (
 	TypeApplication    = "Application"
 	TypeBlock          = "Block"
 	TypeCall           = "Call"
+	TypeCallRecord     = "CallRecord"
 	TypeCaptcha        = "Captcha"
+	TypeCarrierLink    = "CarrierLink"
 	TypeContact        = "Contact"
 	TypeDevice         = "Device"
 	TypeEvent          = "Event"
+	TypeFollower       = "Follower"
+	TypeGroupChoice    = "GroupChoice"
 	TypeIdempotencyKey = "IdempotencyKey"
+	TypeImportMark     = "ImportMark"
+	TypeMail           = "Mail"
 	TypeMask           = "Mask"
 	TypeMaskParty      = "MaskParty"
 	TypeMessage        = "Message"
@@ -82,6 +94,10 @@ type AccountMutation struct {
 	password_hash       *string
 	plan                *account.Plan
 	operator            *bool
+	active              *bool
+	activation_hash     *[]byte
+	activation_until    *clock.Micros
+	addactivation_until *clock.Micros
 	matrix_id           *string
 	api_key_hash        *[]byte
 	api_key_sealed      *[]byte
@@ -113,6 +129,9 @@ type AccountMutation struct {
 	sip_numbers         map[uuid.UUID]struct{}
 	removedsip_numbers  map[uuid.UUID]struct{}
 	clearedsip_numbers  bool
+	carriers            map[uuid.UUID]struct{}
+	removedcarriers     map[uuid.UUID]struct{}
+	clearedcarriers     bool
 	done                bool
 	oldValue            func(context.Context) (*Account, error)
 	predicates          []predicate.Account
@@ -364,6 +383,161 @@ func (m *AccountMutation) OldOperator(ctx context.Context) (v bool, err error) {
 // ResetOperator resets all changes to the "operator" field.
 func (m *AccountMutation) ResetOperator() {
 	m.operator = nil
+}
+
+// SetActive sets the "active" field.
+func (m *AccountMutation) SetActive(b bool) {
+	m.active = &b
+}
+
+// Active returns the value of the "active" field in the mutation.
+func (m *AccountMutation) Active() (r bool, exists bool) {
+	v := m.active
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActive returns the old "active" field's value of the Account entity.
+// If the Account object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AccountMutation) OldActive(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActive is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActive requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActive: %w", err)
+	}
+	return oldValue.Active, nil
+}
+
+// ResetActive resets all changes to the "active" field.
+func (m *AccountMutation) ResetActive() {
+	m.active = nil
+}
+
+// SetActivationHash sets the "activation_hash" field.
+func (m *AccountMutation) SetActivationHash(b []byte) {
+	m.activation_hash = &b
+}
+
+// ActivationHash returns the value of the "activation_hash" field in the mutation.
+func (m *AccountMutation) ActivationHash() (r []byte, exists bool) {
+	v := m.activation_hash
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActivationHash returns the old "activation_hash" field's value of the Account entity.
+// If the Account object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AccountMutation) OldActivationHash(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActivationHash is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActivationHash requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActivationHash: %w", err)
+	}
+	return oldValue.ActivationHash, nil
+}
+
+// ClearActivationHash clears the value of the "activation_hash" field.
+func (m *AccountMutation) ClearActivationHash() {
+	m.activation_hash = nil
+	m.clearedFields[account.FieldActivationHash] = struct{}{}
+}
+
+// ActivationHashCleared returns if the "activation_hash" field was cleared in this mutation.
+func (m *AccountMutation) ActivationHashCleared() bool {
+	_, ok := m.clearedFields[account.FieldActivationHash]
+	return ok
+}
+
+// ResetActivationHash resets all changes to the "activation_hash" field.
+func (m *AccountMutation) ResetActivationHash() {
+	m.activation_hash = nil
+	delete(m.clearedFields, account.FieldActivationHash)
+}
+
+// SetActivationUntil sets the "activation_until" field.
+func (m *AccountMutation) SetActivationUntil(c clock.Micros) {
+	m.activation_until = &c
+	m.addactivation_until = nil
+}
+
+// ActivationUntil returns the value of the "activation_until" field in the mutation.
+func (m *AccountMutation) ActivationUntil() (r clock.Micros, exists bool) {
+	v := m.activation_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActivationUntil returns the old "activation_until" field's value of the Account entity.
+// If the Account object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *AccountMutation) OldActivationUntil(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActivationUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActivationUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActivationUntil: %w", err)
+	}
+	return oldValue.ActivationUntil, nil
+}
+
+// AddActivationUntil adds c to the "activation_until" field.
+func (m *AccountMutation) AddActivationUntil(c clock.Micros) {
+	if m.addactivation_until != nil {
+		*m.addactivation_until += c
+	} else {
+		m.addactivation_until = &c
+	}
+}
+
+// AddedActivationUntil returns the value that was added to the "activation_until" field in this mutation.
+func (m *AccountMutation) AddedActivationUntil() (r clock.Micros, exists bool) {
+	v := m.addactivation_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearActivationUntil clears the value of the "activation_until" field.
+func (m *AccountMutation) ClearActivationUntil() {
+	m.activation_until = nil
+	m.addactivation_until = nil
+	m.clearedFields[account.FieldActivationUntil] = struct{}{}
+}
+
+// ActivationUntilCleared returns if the "activation_until" field was cleared in this mutation.
+func (m *AccountMutation) ActivationUntilCleared() bool {
+	_, ok := m.clearedFields[account.FieldActivationUntil]
+	return ok
+}
+
+// ResetActivationUntil resets all changes to the "activation_until" field.
+func (m *AccountMutation) ResetActivationUntil() {
+	m.activation_until = nil
+	m.addactivation_until = nil
+	delete(m.clearedFields, account.FieldActivationUntil)
 }
 
 // SetMatrixID sets the "matrix_id" field.
@@ -1075,6 +1249,60 @@ func (m *AccountMutation) ResetSipNumbers() {
 	m.removedsip_numbers = nil
 }
 
+// AddCarrierIDs adds the "carriers" edge to the CarrierLink entity by ids.
+func (m *AccountMutation) AddCarrierIDs(ids ...uuid.UUID) {
+	if m.carriers == nil {
+		m.carriers = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		m.carriers[ids[i]] = struct{}{}
+	}
+}
+
+// ClearCarriers clears the "carriers" edge to the CarrierLink entity.
+func (m *AccountMutation) ClearCarriers() {
+	m.clearedcarriers = true
+}
+
+// CarriersCleared reports if the "carriers" edge to the CarrierLink entity was cleared.
+func (m *AccountMutation) CarriersCleared() bool {
+	return m.clearedcarriers
+}
+
+// RemoveCarrierIDs removes the "carriers" edge to the CarrierLink entity by IDs.
+func (m *AccountMutation) RemoveCarrierIDs(ids ...uuid.UUID) {
+	if m.removedcarriers == nil {
+		m.removedcarriers = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		delete(m.carriers, ids[i])
+		m.removedcarriers[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedCarriers returns the removed IDs of the "carriers" edge to the CarrierLink entity.
+func (m *AccountMutation) RemovedCarriersIDs() (ids []uuid.UUID) {
+	for id := range m.removedcarriers {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// CarriersIDs returns the "carriers" edge IDs in the mutation.
+func (m *AccountMutation) CarriersIDs() (ids []uuid.UUID) {
+	for id := range m.carriers {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetCarriers resets all changes to the "carriers" edge.
+func (m *AccountMutation) ResetCarriers() {
+	m.carriers = nil
+	m.clearedcarriers = false
+	m.removedcarriers = nil
+}
+
 // Where appends a list predicates to the AccountMutation builder.
 func (m *AccountMutation) Where(ps ...predicate.Account) {
 	m.predicates = append(m.predicates, ps...)
@@ -1109,7 +1337,7 @@ func (m *AccountMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *AccountMutation) Fields() []string {
-	fields := make([]string, 0, 11)
+	fields := make([]string, 0, 14)
 	if m.email != nil {
 		fields = append(fields, account.FieldEmail)
 	}
@@ -1121,6 +1349,15 @@ func (m *AccountMutation) Fields() []string {
 	}
 	if m.operator != nil {
 		fields = append(fields, account.FieldOperator)
+	}
+	if m.active != nil {
+		fields = append(fields, account.FieldActive)
+	}
+	if m.activation_hash != nil {
+		fields = append(fields, account.FieldActivationHash)
+	}
+	if m.activation_until != nil {
+		fields = append(fields, account.FieldActivationUntil)
 	}
 	if m.matrix_id != nil {
 		fields = append(fields, account.FieldMatrixID)
@@ -1159,6 +1396,12 @@ func (m *AccountMutation) Field(name string) (ent.Value, bool) {
 		return m.Plan()
 	case account.FieldOperator:
 		return m.Operator()
+	case account.FieldActive:
+		return m.Active()
+	case account.FieldActivationHash:
+		return m.ActivationHash()
+	case account.FieldActivationUntil:
+		return m.ActivationUntil()
 	case account.FieldMatrixID:
 		return m.MatrixID()
 	case account.FieldAPIKeyHash:
@@ -1190,6 +1433,12 @@ func (m *AccountMutation) OldField(ctx context.Context, name string) (ent.Value,
 		return m.OldPlan(ctx)
 	case account.FieldOperator:
 		return m.OldOperator(ctx)
+	case account.FieldActive:
+		return m.OldActive(ctx)
+	case account.FieldActivationHash:
+		return m.OldActivationHash(ctx)
+	case account.FieldActivationUntil:
+		return m.OldActivationUntil(ctx)
 	case account.FieldMatrixID:
 		return m.OldMatrixID(ctx)
 	case account.FieldAPIKeyHash:
@@ -1240,6 +1489,27 @@ func (m *AccountMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetOperator(v)
+		return nil
+	case account.FieldActive:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActive(v)
+		return nil
+	case account.FieldActivationHash:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActivationHash(v)
+		return nil
+	case account.FieldActivationUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActivationUntil(v)
 		return nil
 	case account.FieldMatrixID:
 		v, ok := value.(string)
@@ -1298,6 +1568,9 @@ func (m *AccountMutation) SetField(name string, value ent.Value) error {
 // this mutation.
 func (m *AccountMutation) AddedFields() []string {
 	var fields []string
+	if m.addactivation_until != nil {
+		fields = append(fields, account.FieldActivationUntil)
+	}
 	if m.addtrimmed_to != nil {
 		fields = append(fields, account.FieldTrimmedTo)
 	}
@@ -1312,6 +1585,8 @@ func (m *AccountMutation) AddedFields() []string {
 // was not set, or was not defined in the schema.
 func (m *AccountMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
+	case account.FieldActivationUntil:
+		return m.AddedActivationUntil()
 	case account.FieldTrimmedTo:
 		return m.AddedTrimmedTo()
 	case account.FieldCreatedAt:
@@ -1325,6 +1600,13 @@ func (m *AccountMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *AccountMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case account.FieldActivationUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddActivationUntil(v)
+		return nil
 	case account.FieldTrimmedTo:
 		v, ok := value.(int64)
 		if !ok {
@@ -1347,6 +1629,12 @@ func (m *AccountMutation) AddField(name string, value ent.Value) error {
 // mutation.
 func (m *AccountMutation) ClearedFields() []string {
 	var fields []string
+	if m.FieldCleared(account.FieldActivationHash) {
+		fields = append(fields, account.FieldActivationHash)
+	}
+	if m.FieldCleared(account.FieldActivationUntil) {
+		fields = append(fields, account.FieldActivationUntil)
+	}
 	if m.FieldCleared(account.FieldMatrixID) {
 		fields = append(fields, account.FieldMatrixID)
 	}
@@ -1370,6 +1658,12 @@ func (m *AccountMutation) FieldCleared(name string) bool {
 // error if the field is not defined in the schema.
 func (m *AccountMutation) ClearField(name string) error {
 	switch name {
+	case account.FieldActivationHash:
+		m.ClearActivationHash()
+		return nil
+	case account.FieldActivationUntil:
+		m.ClearActivationUntil()
+		return nil
 	case account.FieldMatrixID:
 		m.ClearMatrixID()
 		return nil
@@ -1399,6 +1693,15 @@ func (m *AccountMutation) ResetField(name string) error {
 	case account.FieldOperator:
 		m.ResetOperator()
 		return nil
+	case account.FieldActive:
+		m.ResetActive()
+		return nil
+	case account.FieldActivationHash:
+		m.ResetActivationHash()
+		return nil
+	case account.FieldActivationUntil:
+		m.ResetActivationUntil()
+		return nil
 	case account.FieldMatrixID:
 		m.ResetMatrixID()
 		return nil
@@ -1426,7 +1729,7 @@ func (m *AccountMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *AccountMutation) AddedEdges() []string {
-	edges := make([]string, 0, 7)
+	edges := make([]string, 0, 8)
 	if m.numbers != nil {
 		edges = append(edges, account.EdgeNumbers)
 	}
@@ -1447,6 +1750,9 @@ func (m *AccountMutation) AddedEdges() []string {
 	}
 	if m.sip_numbers != nil {
 		edges = append(edges, account.EdgeSipNumbers)
+	}
+	if m.carriers != nil {
+		edges = append(edges, account.EdgeCarriers)
 	}
 	return edges
 }
@@ -1497,13 +1803,19 @@ func (m *AccountMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case account.EdgeCarriers:
+		ids := make([]ent.Value, 0, len(m.carriers))
+		for id := range m.carriers {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *AccountMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 7)
+	edges := make([]string, 0, 8)
 	if m.removednumbers != nil {
 		edges = append(edges, account.EdgeNumbers)
 	}
@@ -1524,6 +1836,9 @@ func (m *AccountMutation) RemovedEdges() []string {
 	}
 	if m.removedsip_numbers != nil {
 		edges = append(edges, account.EdgeSipNumbers)
+	}
+	if m.removedcarriers != nil {
+		edges = append(edges, account.EdgeCarriers)
 	}
 	return edges
 }
@@ -1574,13 +1889,19 @@ func (m *AccountMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case account.EdgeCarriers:
+		ids := make([]ent.Value, 0, len(m.removedcarriers))
+		for id := range m.removedcarriers {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *AccountMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 7)
+	edges := make([]string, 0, 8)
 	if m.clearednumbers {
 		edges = append(edges, account.EdgeNumbers)
 	}
@@ -1601,6 +1922,9 @@ func (m *AccountMutation) ClearedEdges() []string {
 	}
 	if m.clearedsip_numbers {
 		edges = append(edges, account.EdgeSipNumbers)
+	}
+	if m.clearedcarriers {
+		edges = append(edges, account.EdgeCarriers)
 	}
 	return edges
 }
@@ -1623,6 +1947,8 @@ func (m *AccountMutation) EdgeCleared(name string) bool {
 		return m.clearedgroups
 	case account.EdgeSipNumbers:
 		return m.clearedsip_numbers
+	case account.EdgeCarriers:
+		return m.clearedcarriers
 	}
 	return false
 }
@@ -1659,6 +1985,9 @@ func (m *AccountMutation) ResetEdge(name string) error {
 		return nil
 	case account.EdgeSipNumbers:
 		m.ResetSipNumbers()
+		return nil
+	case account.EdgeCarriers:
+		m.ResetCarriers()
 		return nil
 	}
 	return fmt.Errorf("unknown Account edge %s", name)
@@ -3831,6 +4160,9 @@ type CallMutation struct {
 	recordings        map[uuid.UUID]struct{}
 	removedrecordings map[uuid.UUID]struct{}
 	clearedrecordings bool
+	records           map[int64]struct{}
+	removedrecords    map[int64]struct{}
+	clearedrecords    bool
 	done              bool
 	oldValue          func(context.Context) (*Call, error)
 	predicates        []predicate.Call
@@ -5143,6 +5475,60 @@ func (m *CallMutation) ResetRecordings() {
 	m.removedrecordings = nil
 }
 
+// AddRecordIDs adds the "records" edge to the CallRecord entity by ids.
+func (m *CallMutation) AddRecordIDs(ids ...int64) {
+	if m.records == nil {
+		m.records = make(map[int64]struct{})
+	}
+	for i := range ids {
+		m.records[ids[i]] = struct{}{}
+	}
+}
+
+// ClearRecords clears the "records" edge to the CallRecord entity.
+func (m *CallMutation) ClearRecords() {
+	m.clearedrecords = true
+}
+
+// RecordsCleared reports if the "records" edge to the CallRecord entity was cleared.
+func (m *CallMutation) RecordsCleared() bool {
+	return m.clearedrecords
+}
+
+// RemoveRecordIDs removes the "records" edge to the CallRecord entity by IDs.
+func (m *CallMutation) RemoveRecordIDs(ids ...int64) {
+	if m.removedrecords == nil {
+		m.removedrecords = make(map[int64]struct{})
+	}
+	for i := range ids {
+		delete(m.records, ids[i])
+		m.removedrecords[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedRecords returns the removed IDs of the "records" edge to the CallRecord entity.
+func (m *CallMutation) RemovedRecordsIDs() (ids []int64) {
+	for id := range m.removedrecords {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// RecordsIDs returns the "records" edge IDs in the mutation.
+func (m *CallMutation) RecordsIDs() (ids []int64) {
+	for id := range m.records {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetRecords resets all changes to the "records" edge.
+func (m *CallMutation) ResetRecords() {
+	m.records = nil
+	m.clearedrecords = false
+	m.removedrecords = nil
+}
+
 // Where appends a list predicates to the CallMutation builder.
 func (m *CallMutation) Where(ps ...predicate.Call) {
 	m.predicates = append(m.predicates, ps...)
@@ -5806,12 +6192,15 @@ func (m *CallMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *CallMutation) AddedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.virtual != nil {
 		edges = append(edges, call.EdgeVirtual)
 	}
 	if m.recordings != nil {
 		edges = append(edges, call.EdgeRecordings)
+	}
+	if m.records != nil {
+		edges = append(edges, call.EdgeRecords)
 	}
 	return edges
 }
@@ -5830,15 +6219,24 @@ func (m *CallMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case call.EdgeRecords:
+		ids := make([]ent.Value, 0, len(m.records))
+		for id := range m.records {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *CallMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.removedrecordings != nil {
 		edges = append(edges, call.EdgeRecordings)
+	}
+	if m.removedrecords != nil {
+		edges = append(edges, call.EdgeRecords)
 	}
 	return edges
 }
@@ -5853,18 +6251,27 @@ func (m *CallMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case call.EdgeRecords:
+		ids := make([]ent.Value, 0, len(m.removedrecords))
+		for id := range m.removedrecords {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *CallMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.clearedvirtual {
 		edges = append(edges, call.EdgeVirtual)
 	}
 	if m.clearedrecordings {
 		edges = append(edges, call.EdgeRecordings)
+	}
+	if m.clearedrecords {
+		edges = append(edges, call.EdgeRecords)
 	}
 	return edges
 }
@@ -5877,6 +6284,8 @@ func (m *CallMutation) EdgeCleared(name string) bool {
 		return m.clearedvirtual
 	case call.EdgeRecordings:
 		return m.clearedrecordings
+	case call.EdgeRecords:
+		return m.clearedrecords
 	}
 	return false
 }
@@ -5902,8 +6311,1261 @@ func (m *CallMutation) ResetEdge(name string) error {
 	case call.EdgeRecordings:
 		m.ResetRecordings()
 		return nil
+	case call.EdgeRecords:
+		m.ResetRecords()
+		return nil
 	}
 	return fmt.Errorf("unknown Call edge %s", name)
+}
+
+// CallRecordMutation represents an operation that mutates the CallRecord nodes in the graph.
+type CallRecordMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int64
+	account_id    *uuid.UUID
+	carrier_id    *uuid.UUID
+	foreign_id    *string
+	calling       *string
+	called        *string
+	dialed        *string
+	direction     *callrecord.Direction
+	way           *callrecord.Way
+	started_at    *clock.Micros
+	addstarted_at *clock.Micros
+	duration      *int
+	addduration   *int
+	hangup        *string
+	sound         *string
+	sound_size    *int64
+	addsound_size *int64
+	clearedFields map[string]struct{}
+	call          *uuid.UUID
+	clearedcall   bool
+	done          bool
+	oldValue      func(context.Context) (*CallRecord, error)
+	predicates    []predicate.CallRecord
+}
+
+var _ ent.Mutation = (*CallRecordMutation)(nil)
+
+// callrecordOption allows management of the mutation configuration using functional options.
+type callrecordOption func(*CallRecordMutation)
+
+// newCallRecordMutation creates new mutation for the CallRecord entity.
+func newCallRecordMutation(c config, op Op, opts ...callrecordOption) *CallRecordMutation {
+	m := &CallRecordMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeCallRecord,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withCallRecordID sets the ID field of the mutation.
+func withCallRecordID(id int64) callrecordOption {
+	return func(m *CallRecordMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *CallRecord
+		)
+		m.oldValue = func(ctx context.Context) (*CallRecord, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().CallRecord.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withCallRecord sets the old CallRecord of the mutation.
+func withCallRecord(node *CallRecord) callrecordOption {
+	return func(m *CallRecordMutation) {
+		m.oldValue = func(context.Context) (*CallRecord, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m CallRecordMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m CallRecordMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of CallRecord entities.
+func (m *CallRecordMutation) SetID(id int64) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *CallRecordMutation) ID() (id int64, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *CallRecordMutation) IDs(ctx context.Context) ([]int64, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int64{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().CallRecord.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *CallRecordMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *CallRecordMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *CallRecordMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetCallID sets the "call_id" field.
+func (m *CallRecordMutation) SetCallID(u uuid.UUID) {
+	m.call = &u
+}
+
+// CallID returns the value of the "call_id" field in the mutation.
+func (m *CallRecordMutation) CallID() (r uuid.UUID, exists bool) {
+	v := m.call
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCallID returns the old "call_id" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldCallID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCallID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCallID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCallID: %w", err)
+	}
+	return oldValue.CallID, nil
+}
+
+// ClearCallID clears the value of the "call_id" field.
+func (m *CallRecordMutation) ClearCallID() {
+	m.call = nil
+	m.clearedFields[callrecord.FieldCallID] = struct{}{}
+}
+
+// CallIDCleared returns if the "call_id" field was cleared in this mutation.
+func (m *CallRecordMutation) CallIDCleared() bool {
+	_, ok := m.clearedFields[callrecord.FieldCallID]
+	return ok
+}
+
+// ResetCallID resets all changes to the "call_id" field.
+func (m *CallRecordMutation) ResetCallID() {
+	m.call = nil
+	delete(m.clearedFields, callrecord.FieldCallID)
+}
+
+// SetCarrierID sets the "carrier_id" field.
+func (m *CallRecordMutation) SetCarrierID(u uuid.UUID) {
+	m.carrier_id = &u
+}
+
+// CarrierID returns the value of the "carrier_id" field in the mutation.
+func (m *CallRecordMutation) CarrierID() (r uuid.UUID, exists bool) {
+	v := m.carrier_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCarrierID returns the old "carrier_id" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldCarrierID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCarrierID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCarrierID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCarrierID: %w", err)
+	}
+	return oldValue.CarrierID, nil
+}
+
+// ClearCarrierID clears the value of the "carrier_id" field.
+func (m *CallRecordMutation) ClearCarrierID() {
+	m.carrier_id = nil
+	m.clearedFields[callrecord.FieldCarrierID] = struct{}{}
+}
+
+// CarrierIDCleared returns if the "carrier_id" field was cleared in this mutation.
+func (m *CallRecordMutation) CarrierIDCleared() bool {
+	_, ok := m.clearedFields[callrecord.FieldCarrierID]
+	return ok
+}
+
+// ResetCarrierID resets all changes to the "carrier_id" field.
+func (m *CallRecordMutation) ResetCarrierID() {
+	m.carrier_id = nil
+	delete(m.clearedFields, callrecord.FieldCarrierID)
+}
+
+// SetForeignID sets the "foreign_id" field.
+func (m *CallRecordMutation) SetForeignID(s string) {
+	m.foreign_id = &s
+}
+
+// ForeignID returns the value of the "foreign_id" field in the mutation.
+func (m *CallRecordMutation) ForeignID() (r string, exists bool) {
+	v := m.foreign_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldForeignID returns the old "foreign_id" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldForeignID(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldForeignID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldForeignID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldForeignID: %w", err)
+	}
+	return oldValue.ForeignID, nil
+}
+
+// ClearForeignID clears the value of the "foreign_id" field.
+func (m *CallRecordMutation) ClearForeignID() {
+	m.foreign_id = nil
+	m.clearedFields[callrecord.FieldForeignID] = struct{}{}
+}
+
+// ForeignIDCleared returns if the "foreign_id" field was cleared in this mutation.
+func (m *CallRecordMutation) ForeignIDCleared() bool {
+	_, ok := m.clearedFields[callrecord.FieldForeignID]
+	return ok
+}
+
+// ResetForeignID resets all changes to the "foreign_id" field.
+func (m *CallRecordMutation) ResetForeignID() {
+	m.foreign_id = nil
+	delete(m.clearedFields, callrecord.FieldForeignID)
+}
+
+// SetCalling sets the "calling" field.
+func (m *CallRecordMutation) SetCalling(s string) {
+	m.calling = &s
+}
+
+// Calling returns the value of the "calling" field in the mutation.
+func (m *CallRecordMutation) Calling() (r string, exists bool) {
+	v := m.calling
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCalling returns the old "calling" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldCalling(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCalling is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCalling requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCalling: %w", err)
+	}
+	return oldValue.Calling, nil
+}
+
+// ResetCalling resets all changes to the "calling" field.
+func (m *CallRecordMutation) ResetCalling() {
+	m.calling = nil
+}
+
+// SetCalled sets the "called" field.
+func (m *CallRecordMutation) SetCalled(s string) {
+	m.called = &s
+}
+
+// Called returns the value of the "called" field in the mutation.
+func (m *CallRecordMutation) Called() (r string, exists bool) {
+	v := m.called
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCalled returns the old "called" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldCalled(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCalled is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCalled requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCalled: %w", err)
+	}
+	return oldValue.Called, nil
+}
+
+// ResetCalled resets all changes to the "called" field.
+func (m *CallRecordMutation) ResetCalled() {
+	m.called = nil
+}
+
+// SetDialed sets the "dialed" field.
+func (m *CallRecordMutation) SetDialed(s string) {
+	m.dialed = &s
+}
+
+// Dialed returns the value of the "dialed" field in the mutation.
+func (m *CallRecordMutation) Dialed() (r string, exists bool) {
+	v := m.dialed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDialed returns the old "dialed" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldDialed(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDialed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDialed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDialed: %w", err)
+	}
+	return oldValue.Dialed, nil
+}
+
+// ResetDialed resets all changes to the "dialed" field.
+func (m *CallRecordMutation) ResetDialed() {
+	m.dialed = nil
+}
+
+// SetDirection sets the "direction" field.
+func (m *CallRecordMutation) SetDirection(c callrecord.Direction) {
+	m.direction = &c
+}
+
+// Direction returns the value of the "direction" field in the mutation.
+func (m *CallRecordMutation) Direction() (r callrecord.Direction, exists bool) {
+	v := m.direction
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDirection returns the old "direction" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldDirection(ctx context.Context) (v callrecord.Direction, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDirection is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDirection requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDirection: %w", err)
+	}
+	return oldValue.Direction, nil
+}
+
+// ResetDirection resets all changes to the "direction" field.
+func (m *CallRecordMutation) ResetDirection() {
+	m.direction = nil
+}
+
+// SetWay sets the "way" field.
+func (m *CallRecordMutation) SetWay(c callrecord.Way) {
+	m.way = &c
+}
+
+// Way returns the value of the "way" field in the mutation.
+func (m *CallRecordMutation) Way() (r callrecord.Way, exists bool) {
+	v := m.way
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWay returns the old "way" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldWay(ctx context.Context) (v callrecord.Way, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWay is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWay requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWay: %w", err)
+	}
+	return oldValue.Way, nil
+}
+
+// ResetWay resets all changes to the "way" field.
+func (m *CallRecordMutation) ResetWay() {
+	m.way = nil
+}
+
+// SetStartedAt sets the "started_at" field.
+func (m *CallRecordMutation) SetStartedAt(c clock.Micros) {
+	m.started_at = &c
+	m.addstarted_at = nil
+}
+
+// StartedAt returns the value of the "started_at" field in the mutation.
+func (m *CallRecordMutation) StartedAt() (r clock.Micros, exists bool) {
+	v := m.started_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldStartedAt returns the old "started_at" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldStartedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldStartedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldStartedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldStartedAt: %w", err)
+	}
+	return oldValue.StartedAt, nil
+}
+
+// AddStartedAt adds c to the "started_at" field.
+func (m *CallRecordMutation) AddStartedAt(c clock.Micros) {
+	if m.addstarted_at != nil {
+		*m.addstarted_at += c
+	} else {
+		m.addstarted_at = &c
+	}
+}
+
+// AddedStartedAt returns the value that was added to the "started_at" field in this mutation.
+func (m *CallRecordMutation) AddedStartedAt() (r clock.Micros, exists bool) {
+	v := m.addstarted_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetStartedAt resets all changes to the "started_at" field.
+func (m *CallRecordMutation) ResetStartedAt() {
+	m.started_at = nil
+	m.addstarted_at = nil
+}
+
+// SetDuration sets the "duration" field.
+func (m *CallRecordMutation) SetDuration(i int) {
+	m.duration = &i
+	m.addduration = nil
+}
+
+// Duration returns the value of the "duration" field in the mutation.
+func (m *CallRecordMutation) Duration() (r int, exists bool) {
+	v := m.duration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDuration returns the old "duration" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldDuration(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDuration is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDuration requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDuration: %w", err)
+	}
+	return oldValue.Duration, nil
+}
+
+// AddDuration adds i to the "duration" field.
+func (m *CallRecordMutation) AddDuration(i int) {
+	if m.addduration != nil {
+		*m.addduration += i
+	} else {
+		m.addduration = &i
+	}
+}
+
+// AddedDuration returns the value that was added to the "duration" field in this mutation.
+func (m *CallRecordMutation) AddedDuration() (r int, exists bool) {
+	v := m.addduration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDuration resets all changes to the "duration" field.
+func (m *CallRecordMutation) ResetDuration() {
+	m.duration = nil
+	m.addduration = nil
+}
+
+// SetHangup sets the "hangup" field.
+func (m *CallRecordMutation) SetHangup(s string) {
+	m.hangup = &s
+}
+
+// Hangup returns the value of the "hangup" field in the mutation.
+func (m *CallRecordMutation) Hangup() (r string, exists bool) {
+	v := m.hangup
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldHangup returns the old "hangup" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldHangup(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldHangup is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldHangup requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldHangup: %w", err)
+	}
+	return oldValue.Hangup, nil
+}
+
+// ResetHangup resets all changes to the "hangup" field.
+func (m *CallRecordMutation) ResetHangup() {
+	m.hangup = nil
+}
+
+// SetSound sets the "sound" field.
+func (m *CallRecordMutation) SetSound(s string) {
+	m.sound = &s
+}
+
+// Sound returns the value of the "sound" field in the mutation.
+func (m *CallRecordMutation) Sound() (r string, exists bool) {
+	v := m.sound
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSound returns the old "sound" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldSound(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSound is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSound requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSound: %w", err)
+	}
+	return oldValue.Sound, nil
+}
+
+// ResetSound resets all changes to the "sound" field.
+func (m *CallRecordMutation) ResetSound() {
+	m.sound = nil
+}
+
+// SetSoundSize sets the "sound_size" field.
+func (m *CallRecordMutation) SetSoundSize(i int64) {
+	m.sound_size = &i
+	m.addsound_size = nil
+}
+
+// SoundSize returns the value of the "sound_size" field in the mutation.
+func (m *CallRecordMutation) SoundSize() (r int64, exists bool) {
+	v := m.sound_size
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSoundSize returns the old "sound_size" field's value of the CallRecord entity.
+// If the CallRecord object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallRecordMutation) OldSoundSize(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSoundSize is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSoundSize requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSoundSize: %w", err)
+	}
+	return oldValue.SoundSize, nil
+}
+
+// AddSoundSize adds i to the "sound_size" field.
+func (m *CallRecordMutation) AddSoundSize(i int64) {
+	if m.addsound_size != nil {
+		*m.addsound_size += i
+	} else {
+		m.addsound_size = &i
+	}
+}
+
+// AddedSoundSize returns the value that was added to the "sound_size" field in this mutation.
+func (m *CallRecordMutation) AddedSoundSize() (r int64, exists bool) {
+	v := m.addsound_size
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSoundSize resets all changes to the "sound_size" field.
+func (m *CallRecordMutation) ResetSoundSize() {
+	m.sound_size = nil
+	m.addsound_size = nil
+}
+
+// ClearCall clears the "call" edge to the Call entity.
+func (m *CallRecordMutation) ClearCall() {
+	m.clearedcall = true
+	m.clearedFields[callrecord.FieldCallID] = struct{}{}
+}
+
+// CallCleared reports if the "call" edge to the Call entity was cleared.
+func (m *CallRecordMutation) CallCleared() bool {
+	return m.CallIDCleared() || m.clearedcall
+}
+
+// CallIDs returns the "call" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// CallID instead. It exists only for internal usage by the builders.
+func (m *CallRecordMutation) CallIDs() (ids []uuid.UUID) {
+	if id := m.call; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetCall resets all changes to the "call" edge.
+func (m *CallRecordMutation) ResetCall() {
+	m.call = nil
+	m.clearedcall = false
+}
+
+// Where appends a list predicates to the CallRecordMutation builder.
+func (m *CallRecordMutation) Where(ps ...predicate.CallRecord) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the CallRecordMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *CallRecordMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.CallRecord, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *CallRecordMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *CallRecordMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (CallRecord).
+func (m *CallRecordMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *CallRecordMutation) Fields() []string {
+	fields := make([]string, 0, 14)
+	if m.account_id != nil {
+		fields = append(fields, callrecord.FieldAccountID)
+	}
+	if m.call != nil {
+		fields = append(fields, callrecord.FieldCallID)
+	}
+	if m.carrier_id != nil {
+		fields = append(fields, callrecord.FieldCarrierID)
+	}
+	if m.foreign_id != nil {
+		fields = append(fields, callrecord.FieldForeignID)
+	}
+	if m.calling != nil {
+		fields = append(fields, callrecord.FieldCalling)
+	}
+	if m.called != nil {
+		fields = append(fields, callrecord.FieldCalled)
+	}
+	if m.dialed != nil {
+		fields = append(fields, callrecord.FieldDialed)
+	}
+	if m.direction != nil {
+		fields = append(fields, callrecord.FieldDirection)
+	}
+	if m.way != nil {
+		fields = append(fields, callrecord.FieldWay)
+	}
+	if m.started_at != nil {
+		fields = append(fields, callrecord.FieldStartedAt)
+	}
+	if m.duration != nil {
+		fields = append(fields, callrecord.FieldDuration)
+	}
+	if m.hangup != nil {
+		fields = append(fields, callrecord.FieldHangup)
+	}
+	if m.sound != nil {
+		fields = append(fields, callrecord.FieldSound)
+	}
+	if m.sound_size != nil {
+		fields = append(fields, callrecord.FieldSoundSize)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *CallRecordMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case callrecord.FieldAccountID:
+		return m.AccountID()
+	case callrecord.FieldCallID:
+		return m.CallID()
+	case callrecord.FieldCarrierID:
+		return m.CarrierID()
+	case callrecord.FieldForeignID:
+		return m.ForeignID()
+	case callrecord.FieldCalling:
+		return m.Calling()
+	case callrecord.FieldCalled:
+		return m.Called()
+	case callrecord.FieldDialed:
+		return m.Dialed()
+	case callrecord.FieldDirection:
+		return m.Direction()
+	case callrecord.FieldWay:
+		return m.Way()
+	case callrecord.FieldStartedAt:
+		return m.StartedAt()
+	case callrecord.FieldDuration:
+		return m.Duration()
+	case callrecord.FieldHangup:
+		return m.Hangup()
+	case callrecord.FieldSound:
+		return m.Sound()
+	case callrecord.FieldSoundSize:
+		return m.SoundSize()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *CallRecordMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case callrecord.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case callrecord.FieldCallID:
+		return m.OldCallID(ctx)
+	case callrecord.FieldCarrierID:
+		return m.OldCarrierID(ctx)
+	case callrecord.FieldForeignID:
+		return m.OldForeignID(ctx)
+	case callrecord.FieldCalling:
+		return m.OldCalling(ctx)
+	case callrecord.FieldCalled:
+		return m.OldCalled(ctx)
+	case callrecord.FieldDialed:
+		return m.OldDialed(ctx)
+	case callrecord.FieldDirection:
+		return m.OldDirection(ctx)
+	case callrecord.FieldWay:
+		return m.OldWay(ctx)
+	case callrecord.FieldStartedAt:
+		return m.OldStartedAt(ctx)
+	case callrecord.FieldDuration:
+		return m.OldDuration(ctx)
+	case callrecord.FieldHangup:
+		return m.OldHangup(ctx)
+	case callrecord.FieldSound:
+		return m.OldSound(ctx)
+	case callrecord.FieldSoundSize:
+		return m.OldSoundSize(ctx)
+	}
+	return nil, fmt.Errorf("unknown CallRecord field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CallRecordMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case callrecord.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case callrecord.FieldCallID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCallID(v)
+		return nil
+	case callrecord.FieldCarrierID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCarrierID(v)
+		return nil
+	case callrecord.FieldForeignID:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetForeignID(v)
+		return nil
+	case callrecord.FieldCalling:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCalling(v)
+		return nil
+	case callrecord.FieldCalled:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCalled(v)
+		return nil
+	case callrecord.FieldDialed:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDialed(v)
+		return nil
+	case callrecord.FieldDirection:
+		v, ok := value.(callrecord.Direction)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDirection(v)
+		return nil
+	case callrecord.FieldWay:
+		v, ok := value.(callrecord.Way)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWay(v)
+		return nil
+	case callrecord.FieldStartedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetStartedAt(v)
+		return nil
+	case callrecord.FieldDuration:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDuration(v)
+		return nil
+	case callrecord.FieldHangup:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetHangup(v)
+		return nil
+	case callrecord.FieldSound:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSound(v)
+		return nil
+	case callrecord.FieldSoundSize:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSoundSize(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CallRecord field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *CallRecordMutation) AddedFields() []string {
+	var fields []string
+	if m.addstarted_at != nil {
+		fields = append(fields, callrecord.FieldStartedAt)
+	}
+	if m.addduration != nil {
+		fields = append(fields, callrecord.FieldDuration)
+	}
+	if m.addsound_size != nil {
+		fields = append(fields, callrecord.FieldSoundSize)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *CallRecordMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case callrecord.FieldStartedAt:
+		return m.AddedStartedAt()
+	case callrecord.FieldDuration:
+		return m.AddedDuration()
+	case callrecord.FieldSoundSize:
+		return m.AddedSoundSize()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CallRecordMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case callrecord.FieldStartedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddStartedAt(v)
+		return nil
+	case callrecord.FieldDuration:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDuration(v)
+		return nil
+	case callrecord.FieldSoundSize:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSoundSize(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CallRecord numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *CallRecordMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(callrecord.FieldCallID) {
+		fields = append(fields, callrecord.FieldCallID)
+	}
+	if m.FieldCleared(callrecord.FieldCarrierID) {
+		fields = append(fields, callrecord.FieldCarrierID)
+	}
+	if m.FieldCleared(callrecord.FieldForeignID) {
+		fields = append(fields, callrecord.FieldForeignID)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *CallRecordMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *CallRecordMutation) ClearField(name string) error {
+	switch name {
+	case callrecord.FieldCallID:
+		m.ClearCallID()
+		return nil
+	case callrecord.FieldCarrierID:
+		m.ClearCarrierID()
+		return nil
+	case callrecord.FieldForeignID:
+		m.ClearForeignID()
+		return nil
+	}
+	return fmt.Errorf("unknown CallRecord nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *CallRecordMutation) ResetField(name string) error {
+	switch name {
+	case callrecord.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case callrecord.FieldCallID:
+		m.ResetCallID()
+		return nil
+	case callrecord.FieldCarrierID:
+		m.ResetCarrierID()
+		return nil
+	case callrecord.FieldForeignID:
+		m.ResetForeignID()
+		return nil
+	case callrecord.FieldCalling:
+		m.ResetCalling()
+		return nil
+	case callrecord.FieldCalled:
+		m.ResetCalled()
+		return nil
+	case callrecord.FieldDialed:
+		m.ResetDialed()
+		return nil
+	case callrecord.FieldDirection:
+		m.ResetDirection()
+		return nil
+	case callrecord.FieldWay:
+		m.ResetWay()
+		return nil
+	case callrecord.FieldStartedAt:
+		m.ResetStartedAt()
+		return nil
+	case callrecord.FieldDuration:
+		m.ResetDuration()
+		return nil
+	case callrecord.FieldHangup:
+		m.ResetHangup()
+		return nil
+	case callrecord.FieldSound:
+		m.ResetSound()
+		return nil
+	case callrecord.FieldSoundSize:
+		m.ResetSoundSize()
+		return nil
+	}
+	return fmt.Errorf("unknown CallRecord field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *CallRecordMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.call != nil {
+		edges = append(edges, callrecord.EdgeCall)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *CallRecordMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case callrecord.EdgeCall:
+		if id := m.call; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *CallRecordMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *CallRecordMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *CallRecordMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedcall {
+		edges = append(edges, callrecord.EdgeCall)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *CallRecordMutation) EdgeCleared(name string) bool {
+	switch name {
+	case callrecord.EdgeCall:
+		return m.clearedcall
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *CallRecordMutation) ClearEdge(name string) error {
+	switch name {
+	case callrecord.EdgeCall:
+		m.ClearCall()
+		return nil
+	}
+	return fmt.Errorf("unknown CallRecord unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *CallRecordMutation) ResetEdge(name string) error {
+	switch name {
+	case callrecord.EdgeCall:
+		m.ResetCall()
+		return nil
+	}
+	return fmt.Errorf("unknown CallRecord edge %s", name)
 }
 
 // CaptchaMutation represents an operation that mutates the Captcha nodes in the graph.
@@ -6576,6 +8238,1811 @@ func (m *CaptchaMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *CaptchaMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Captcha edge %s", name)
+}
+
+// CarrierLinkMutation represents an operation that mutates the CarrierLink nodes in the graph.
+type CarrierLinkMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *uuid.UUID
+	carrier        *carrierlink.Carrier
+	state          *carrierlink.State
+	key_sealed     *[]byte
+	check_hash     *[]byte
+	identity       *string
+	every          *int
+	addevery       *int
+	node           *string
+	lease_until    *clock.Micros
+	addlease_until *clock.Micros
+	next_at        *clock.Micros
+	addnext_at     *clock.Micros
+	tries          *int
+	addtries       *int
+	problem        *string
+	_done          *int
+	add_done       *int
+	total          *int
+	addtotal       *int
+	added          *int
+	addadded       *int
+	created_at     *clock.Micros
+	addcreated_at  *clock.Micros
+	linked_at      *clock.Micros
+	addlinked_at   *clock.Micros
+	imported_at    *clock.Micros
+	addimported_at *clock.Micros
+	clearedFields  map[string]struct{}
+	account        *uuid.UUID
+	clearedaccount bool
+	marks          map[int]struct{}
+	removedmarks   map[int]struct{}
+	clearedmarks   bool
+	done           bool
+	oldValue       func(context.Context) (*CarrierLink, error)
+	predicates     []predicate.CarrierLink
+}
+
+var _ ent.Mutation = (*CarrierLinkMutation)(nil)
+
+// carrierlinkOption allows management of the mutation configuration using functional options.
+type carrierlinkOption func(*CarrierLinkMutation)
+
+// newCarrierLinkMutation creates new mutation for the CarrierLink entity.
+func newCarrierLinkMutation(c config, op Op, opts ...carrierlinkOption) *CarrierLinkMutation {
+	m := &CarrierLinkMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeCarrierLink,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withCarrierLinkID sets the ID field of the mutation.
+func withCarrierLinkID(id uuid.UUID) carrierlinkOption {
+	return func(m *CarrierLinkMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *CarrierLink
+		)
+		m.oldValue = func(ctx context.Context) (*CarrierLink, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().CarrierLink.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withCarrierLink sets the old CarrierLink of the mutation.
+func withCarrierLink(node *CarrierLink) carrierlinkOption {
+	return func(m *CarrierLinkMutation) {
+		m.oldValue = func(context.Context) (*CarrierLink, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m CarrierLinkMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m CarrierLinkMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of CarrierLink entities.
+func (m *CarrierLinkMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *CarrierLinkMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *CarrierLinkMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().CarrierLink.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *CarrierLinkMutation) SetAccountID(u uuid.UUID) {
+	m.account = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *CarrierLinkMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *CarrierLinkMutation) ResetAccountID() {
+	m.account = nil
+}
+
+// SetCarrier sets the "carrier" field.
+func (m *CarrierLinkMutation) SetCarrier(c carrierlink.Carrier) {
+	m.carrier = &c
+}
+
+// Carrier returns the value of the "carrier" field in the mutation.
+func (m *CarrierLinkMutation) Carrier() (r carrierlink.Carrier, exists bool) {
+	v := m.carrier
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCarrier returns the old "carrier" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldCarrier(ctx context.Context) (v carrierlink.Carrier, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCarrier is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCarrier requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCarrier: %w", err)
+	}
+	return oldValue.Carrier, nil
+}
+
+// ResetCarrier resets all changes to the "carrier" field.
+func (m *CarrierLinkMutation) ResetCarrier() {
+	m.carrier = nil
+}
+
+// SetState sets the "state" field.
+func (m *CarrierLinkMutation) SetState(c carrierlink.State) {
+	m.state = &c
+}
+
+// State returns the value of the "state" field in the mutation.
+func (m *CarrierLinkMutation) State() (r carrierlink.State, exists bool) {
+	v := m.state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldState returns the old "state" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldState(ctx context.Context) (v carrierlink.State, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldState: %w", err)
+	}
+	return oldValue.State, nil
+}
+
+// ResetState resets all changes to the "state" field.
+func (m *CarrierLinkMutation) ResetState() {
+	m.state = nil
+}
+
+// SetKeySealed sets the "key_sealed" field.
+func (m *CarrierLinkMutation) SetKeySealed(b []byte) {
+	m.key_sealed = &b
+}
+
+// KeySealed returns the value of the "key_sealed" field in the mutation.
+func (m *CarrierLinkMutation) KeySealed() (r []byte, exists bool) {
+	v := m.key_sealed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldKeySealed returns the old "key_sealed" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldKeySealed(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldKeySealed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldKeySealed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldKeySealed: %w", err)
+	}
+	return oldValue.KeySealed, nil
+}
+
+// ResetKeySealed resets all changes to the "key_sealed" field.
+func (m *CarrierLinkMutation) ResetKeySealed() {
+	m.key_sealed = nil
+}
+
+// SetCheckHash sets the "check_hash" field.
+func (m *CarrierLinkMutation) SetCheckHash(b []byte) {
+	m.check_hash = &b
+}
+
+// CheckHash returns the value of the "check_hash" field in the mutation.
+func (m *CarrierLinkMutation) CheckHash() (r []byte, exists bool) {
+	v := m.check_hash
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCheckHash returns the old "check_hash" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldCheckHash(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCheckHash is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCheckHash requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCheckHash: %w", err)
+	}
+	return oldValue.CheckHash, nil
+}
+
+// ResetCheckHash resets all changes to the "check_hash" field.
+func (m *CarrierLinkMutation) ResetCheckHash() {
+	m.check_hash = nil
+}
+
+// SetIdentity sets the "identity" field.
+func (m *CarrierLinkMutation) SetIdentity(s string) {
+	m.identity = &s
+}
+
+// Identity returns the value of the "identity" field in the mutation.
+func (m *CarrierLinkMutation) Identity() (r string, exists bool) {
+	v := m.identity
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldIdentity returns the old "identity" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldIdentity(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldIdentity is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldIdentity requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldIdentity: %w", err)
+	}
+	return oldValue.Identity, nil
+}
+
+// ResetIdentity resets all changes to the "identity" field.
+func (m *CarrierLinkMutation) ResetIdentity() {
+	m.identity = nil
+}
+
+// SetEvery sets the "every" field.
+func (m *CarrierLinkMutation) SetEvery(i int) {
+	m.every = &i
+	m.addevery = nil
+}
+
+// Every returns the value of the "every" field in the mutation.
+func (m *CarrierLinkMutation) Every() (r int, exists bool) {
+	v := m.every
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldEvery returns the old "every" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldEvery(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldEvery is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldEvery requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldEvery: %w", err)
+	}
+	return oldValue.Every, nil
+}
+
+// AddEvery adds i to the "every" field.
+func (m *CarrierLinkMutation) AddEvery(i int) {
+	if m.addevery != nil {
+		*m.addevery += i
+	} else {
+		m.addevery = &i
+	}
+}
+
+// AddedEvery returns the value that was added to the "every" field in this mutation.
+func (m *CarrierLinkMutation) AddedEvery() (r int, exists bool) {
+	v := m.addevery
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetEvery resets all changes to the "every" field.
+func (m *CarrierLinkMutation) ResetEvery() {
+	m.every = nil
+	m.addevery = nil
+}
+
+// SetNode sets the "node" field.
+func (m *CarrierLinkMutation) SetNode(s string) {
+	m.node = &s
+}
+
+// Node returns the value of the "node" field in the mutation.
+func (m *CarrierLinkMutation) Node() (r string, exists bool) {
+	v := m.node
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNode returns the old "node" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldNode(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNode is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNode requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNode: %w", err)
+	}
+	return oldValue.Node, nil
+}
+
+// ResetNode resets all changes to the "node" field.
+func (m *CarrierLinkMutation) ResetNode() {
+	m.node = nil
+}
+
+// SetLeaseUntil sets the "lease_until" field.
+func (m *CarrierLinkMutation) SetLeaseUntil(c clock.Micros) {
+	m.lease_until = &c
+	m.addlease_until = nil
+}
+
+// LeaseUntil returns the value of the "lease_until" field in the mutation.
+func (m *CarrierLinkMutation) LeaseUntil() (r clock.Micros, exists bool) {
+	v := m.lease_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLeaseUntil returns the old "lease_until" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldLeaseUntil(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLeaseUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLeaseUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLeaseUntil: %w", err)
+	}
+	return oldValue.LeaseUntil, nil
+}
+
+// AddLeaseUntil adds c to the "lease_until" field.
+func (m *CarrierLinkMutation) AddLeaseUntil(c clock.Micros) {
+	if m.addlease_until != nil {
+		*m.addlease_until += c
+	} else {
+		m.addlease_until = &c
+	}
+}
+
+// AddedLeaseUntil returns the value that was added to the "lease_until" field in this mutation.
+func (m *CarrierLinkMutation) AddedLeaseUntil() (r clock.Micros, exists bool) {
+	v := m.addlease_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearLeaseUntil clears the value of the "lease_until" field.
+func (m *CarrierLinkMutation) ClearLeaseUntil() {
+	m.lease_until = nil
+	m.addlease_until = nil
+	m.clearedFields[carrierlink.FieldLeaseUntil] = struct{}{}
+}
+
+// LeaseUntilCleared returns if the "lease_until" field was cleared in this mutation.
+func (m *CarrierLinkMutation) LeaseUntilCleared() bool {
+	_, ok := m.clearedFields[carrierlink.FieldLeaseUntil]
+	return ok
+}
+
+// ResetLeaseUntil resets all changes to the "lease_until" field.
+func (m *CarrierLinkMutation) ResetLeaseUntil() {
+	m.lease_until = nil
+	m.addlease_until = nil
+	delete(m.clearedFields, carrierlink.FieldLeaseUntil)
+}
+
+// SetNextAt sets the "next_at" field.
+func (m *CarrierLinkMutation) SetNextAt(c clock.Micros) {
+	m.next_at = &c
+	m.addnext_at = nil
+}
+
+// NextAt returns the value of the "next_at" field in the mutation.
+func (m *CarrierLinkMutation) NextAt() (r clock.Micros, exists bool) {
+	v := m.next_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNextAt returns the old "next_at" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldNextAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNextAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNextAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNextAt: %w", err)
+	}
+	return oldValue.NextAt, nil
+}
+
+// AddNextAt adds c to the "next_at" field.
+func (m *CarrierLinkMutation) AddNextAt(c clock.Micros) {
+	if m.addnext_at != nil {
+		*m.addnext_at += c
+	} else {
+		m.addnext_at = &c
+	}
+}
+
+// AddedNextAt returns the value that was added to the "next_at" field in this mutation.
+func (m *CarrierLinkMutation) AddedNextAt() (r clock.Micros, exists bool) {
+	v := m.addnext_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearNextAt clears the value of the "next_at" field.
+func (m *CarrierLinkMutation) ClearNextAt() {
+	m.next_at = nil
+	m.addnext_at = nil
+	m.clearedFields[carrierlink.FieldNextAt] = struct{}{}
+}
+
+// NextAtCleared returns if the "next_at" field was cleared in this mutation.
+func (m *CarrierLinkMutation) NextAtCleared() bool {
+	_, ok := m.clearedFields[carrierlink.FieldNextAt]
+	return ok
+}
+
+// ResetNextAt resets all changes to the "next_at" field.
+func (m *CarrierLinkMutation) ResetNextAt() {
+	m.next_at = nil
+	m.addnext_at = nil
+	delete(m.clearedFields, carrierlink.FieldNextAt)
+}
+
+// SetTries sets the "tries" field.
+func (m *CarrierLinkMutation) SetTries(i int) {
+	m.tries = &i
+	m.addtries = nil
+}
+
+// Tries returns the value of the "tries" field in the mutation.
+func (m *CarrierLinkMutation) Tries() (r int, exists bool) {
+	v := m.tries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTries returns the old "tries" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldTries(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTries is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTries requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTries: %w", err)
+	}
+	return oldValue.Tries, nil
+}
+
+// AddTries adds i to the "tries" field.
+func (m *CarrierLinkMutation) AddTries(i int) {
+	if m.addtries != nil {
+		*m.addtries += i
+	} else {
+		m.addtries = &i
+	}
+}
+
+// AddedTries returns the value that was added to the "tries" field in this mutation.
+func (m *CarrierLinkMutation) AddedTries() (r int, exists bool) {
+	v := m.addtries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTries resets all changes to the "tries" field.
+func (m *CarrierLinkMutation) ResetTries() {
+	m.tries = nil
+	m.addtries = nil
+}
+
+// SetProblem sets the "problem" field.
+func (m *CarrierLinkMutation) SetProblem(s string) {
+	m.problem = &s
+}
+
+// Problem returns the value of the "problem" field in the mutation.
+func (m *CarrierLinkMutation) Problem() (r string, exists bool) {
+	v := m.problem
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProblem returns the old "problem" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldProblem(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProblem is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProblem requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProblem: %w", err)
+	}
+	return oldValue.Problem, nil
+}
+
+// ResetProblem resets all changes to the "problem" field.
+func (m *CarrierLinkMutation) ResetProblem() {
+	m.problem = nil
+}
+
+// SetDone sets the "done" field.
+func (m *CarrierLinkMutation) SetDone(i int) {
+	m._done = &i
+	m.add_done = nil
+}
+
+// Done returns the value of the "done" field in the mutation.
+func (m *CarrierLinkMutation) Done() (r int, exists bool) {
+	v := m._done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDone returns the old "done" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldDone(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDone: %w", err)
+	}
+	return oldValue.Done, nil
+}
+
+// AddDone adds i to the "done" field.
+func (m *CarrierLinkMutation) AddDone(i int) {
+	if m.add_done != nil {
+		*m.add_done += i
+	} else {
+		m.add_done = &i
+	}
+}
+
+// AddedDone returns the value that was added to the "done" field in this mutation.
+func (m *CarrierLinkMutation) AddedDone() (r int, exists bool) {
+	v := m.add_done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDone resets all changes to the "done" field.
+func (m *CarrierLinkMutation) ResetDone() {
+	m._done = nil
+	m.add_done = nil
+}
+
+// SetTotal sets the "total" field.
+func (m *CarrierLinkMutation) SetTotal(i int) {
+	m.total = &i
+	m.addtotal = nil
+}
+
+// Total returns the value of the "total" field in the mutation.
+func (m *CarrierLinkMutation) Total() (r int, exists bool) {
+	v := m.total
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTotal returns the old "total" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldTotal(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTotal is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTotal requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTotal: %w", err)
+	}
+	return oldValue.Total, nil
+}
+
+// AddTotal adds i to the "total" field.
+func (m *CarrierLinkMutation) AddTotal(i int) {
+	if m.addtotal != nil {
+		*m.addtotal += i
+	} else {
+		m.addtotal = &i
+	}
+}
+
+// AddedTotal returns the value that was added to the "total" field in this mutation.
+func (m *CarrierLinkMutation) AddedTotal() (r int, exists bool) {
+	v := m.addtotal
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTotal resets all changes to the "total" field.
+func (m *CarrierLinkMutation) ResetTotal() {
+	m.total = nil
+	m.addtotal = nil
+}
+
+// SetAdded sets the "added" field.
+func (m *CarrierLinkMutation) SetAdded(i int) {
+	m.added = &i
+	m.addadded = nil
+}
+
+// Added returns the value of the "added" field in the mutation.
+func (m *CarrierLinkMutation) Added() (r int, exists bool) {
+	v := m.added
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAdded returns the old "added" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldAdded(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAdded is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAdded requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAdded: %w", err)
+	}
+	return oldValue.Added, nil
+}
+
+// AddAdded adds i to the "added" field.
+func (m *CarrierLinkMutation) AddAdded(i int) {
+	if m.addadded != nil {
+		*m.addadded += i
+	} else {
+		m.addadded = &i
+	}
+}
+
+// AddedAdded returns the value that was added to the "added" field in this mutation.
+func (m *CarrierLinkMutation) AddedAdded() (r int, exists bool) {
+	v := m.addadded
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetAdded resets all changes to the "added" field.
+func (m *CarrierLinkMutation) ResetAdded() {
+	m.added = nil
+	m.addadded = nil
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *CarrierLinkMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *CarrierLinkMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *CarrierLinkMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *CarrierLinkMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *CarrierLinkMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// SetLinkedAt sets the "linked_at" field.
+func (m *CarrierLinkMutation) SetLinkedAt(c clock.Micros) {
+	m.linked_at = &c
+	m.addlinked_at = nil
+}
+
+// LinkedAt returns the value of the "linked_at" field in the mutation.
+func (m *CarrierLinkMutation) LinkedAt() (r clock.Micros, exists bool) {
+	v := m.linked_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLinkedAt returns the old "linked_at" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldLinkedAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLinkedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLinkedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLinkedAt: %w", err)
+	}
+	return oldValue.LinkedAt, nil
+}
+
+// AddLinkedAt adds c to the "linked_at" field.
+func (m *CarrierLinkMutation) AddLinkedAt(c clock.Micros) {
+	if m.addlinked_at != nil {
+		*m.addlinked_at += c
+	} else {
+		m.addlinked_at = &c
+	}
+}
+
+// AddedLinkedAt returns the value that was added to the "linked_at" field in this mutation.
+func (m *CarrierLinkMutation) AddedLinkedAt() (r clock.Micros, exists bool) {
+	v := m.addlinked_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearLinkedAt clears the value of the "linked_at" field.
+func (m *CarrierLinkMutation) ClearLinkedAt() {
+	m.linked_at = nil
+	m.addlinked_at = nil
+	m.clearedFields[carrierlink.FieldLinkedAt] = struct{}{}
+}
+
+// LinkedAtCleared returns if the "linked_at" field was cleared in this mutation.
+func (m *CarrierLinkMutation) LinkedAtCleared() bool {
+	_, ok := m.clearedFields[carrierlink.FieldLinkedAt]
+	return ok
+}
+
+// ResetLinkedAt resets all changes to the "linked_at" field.
+func (m *CarrierLinkMutation) ResetLinkedAt() {
+	m.linked_at = nil
+	m.addlinked_at = nil
+	delete(m.clearedFields, carrierlink.FieldLinkedAt)
+}
+
+// SetImportedAt sets the "imported_at" field.
+func (m *CarrierLinkMutation) SetImportedAt(c clock.Micros) {
+	m.imported_at = &c
+	m.addimported_at = nil
+}
+
+// ImportedAt returns the value of the "imported_at" field in the mutation.
+func (m *CarrierLinkMutation) ImportedAt() (r clock.Micros, exists bool) {
+	v := m.imported_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldImportedAt returns the old "imported_at" field's value of the CarrierLink entity.
+// If the CarrierLink object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CarrierLinkMutation) OldImportedAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldImportedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldImportedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldImportedAt: %w", err)
+	}
+	return oldValue.ImportedAt, nil
+}
+
+// AddImportedAt adds c to the "imported_at" field.
+func (m *CarrierLinkMutation) AddImportedAt(c clock.Micros) {
+	if m.addimported_at != nil {
+		*m.addimported_at += c
+	} else {
+		m.addimported_at = &c
+	}
+}
+
+// AddedImportedAt returns the value that was added to the "imported_at" field in this mutation.
+func (m *CarrierLinkMutation) AddedImportedAt() (r clock.Micros, exists bool) {
+	v := m.addimported_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearImportedAt clears the value of the "imported_at" field.
+func (m *CarrierLinkMutation) ClearImportedAt() {
+	m.imported_at = nil
+	m.addimported_at = nil
+	m.clearedFields[carrierlink.FieldImportedAt] = struct{}{}
+}
+
+// ImportedAtCleared returns if the "imported_at" field was cleared in this mutation.
+func (m *CarrierLinkMutation) ImportedAtCleared() bool {
+	_, ok := m.clearedFields[carrierlink.FieldImportedAt]
+	return ok
+}
+
+// ResetImportedAt resets all changes to the "imported_at" field.
+func (m *CarrierLinkMutation) ResetImportedAt() {
+	m.imported_at = nil
+	m.addimported_at = nil
+	delete(m.clearedFields, carrierlink.FieldImportedAt)
+}
+
+// ClearAccount clears the "account" edge to the Account entity.
+func (m *CarrierLinkMutation) ClearAccount() {
+	m.clearedaccount = true
+	m.clearedFields[carrierlink.FieldAccountID] = struct{}{}
+}
+
+// AccountCleared reports if the "account" edge to the Account entity was cleared.
+func (m *CarrierLinkMutation) AccountCleared() bool {
+	return m.clearedaccount
+}
+
+// AccountIDs returns the "account" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// AccountID instead. It exists only for internal usage by the builders.
+func (m *CarrierLinkMutation) AccountIDs() (ids []uuid.UUID) {
+	if id := m.account; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetAccount resets all changes to the "account" edge.
+func (m *CarrierLinkMutation) ResetAccount() {
+	m.account = nil
+	m.clearedaccount = false
+}
+
+// AddMarkIDs adds the "marks" edge to the ImportMark entity by ids.
+func (m *CarrierLinkMutation) AddMarkIDs(ids ...int) {
+	if m.marks == nil {
+		m.marks = make(map[int]struct{})
+	}
+	for i := range ids {
+		m.marks[ids[i]] = struct{}{}
+	}
+}
+
+// ClearMarks clears the "marks" edge to the ImportMark entity.
+func (m *CarrierLinkMutation) ClearMarks() {
+	m.clearedmarks = true
+}
+
+// MarksCleared reports if the "marks" edge to the ImportMark entity was cleared.
+func (m *CarrierLinkMutation) MarksCleared() bool {
+	return m.clearedmarks
+}
+
+// RemoveMarkIDs removes the "marks" edge to the ImportMark entity by IDs.
+func (m *CarrierLinkMutation) RemoveMarkIDs(ids ...int) {
+	if m.removedmarks == nil {
+		m.removedmarks = make(map[int]struct{})
+	}
+	for i := range ids {
+		delete(m.marks, ids[i])
+		m.removedmarks[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedMarks returns the removed IDs of the "marks" edge to the ImportMark entity.
+func (m *CarrierLinkMutation) RemovedMarksIDs() (ids []int) {
+	for id := range m.removedmarks {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// MarksIDs returns the "marks" edge IDs in the mutation.
+func (m *CarrierLinkMutation) MarksIDs() (ids []int) {
+	for id := range m.marks {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetMarks resets all changes to the "marks" edge.
+func (m *CarrierLinkMutation) ResetMarks() {
+	m.marks = nil
+	m.clearedmarks = false
+	m.removedmarks = nil
+}
+
+// Where appends a list predicates to the CarrierLinkMutation builder.
+func (m *CarrierLinkMutation) Where(ps ...predicate.CarrierLink) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the CarrierLinkMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *CarrierLinkMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.CarrierLink, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *CarrierLinkMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *CarrierLinkMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (CarrierLink).
+func (m *CarrierLinkMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *CarrierLinkMutation) Fields() []string {
+	fields := make([]string, 0, 18)
+	if m.account != nil {
+		fields = append(fields, carrierlink.FieldAccountID)
+	}
+	if m.carrier != nil {
+		fields = append(fields, carrierlink.FieldCarrier)
+	}
+	if m.state != nil {
+		fields = append(fields, carrierlink.FieldState)
+	}
+	if m.key_sealed != nil {
+		fields = append(fields, carrierlink.FieldKeySealed)
+	}
+	if m.check_hash != nil {
+		fields = append(fields, carrierlink.FieldCheckHash)
+	}
+	if m.identity != nil {
+		fields = append(fields, carrierlink.FieldIdentity)
+	}
+	if m.every != nil {
+		fields = append(fields, carrierlink.FieldEvery)
+	}
+	if m.node != nil {
+		fields = append(fields, carrierlink.FieldNode)
+	}
+	if m.lease_until != nil {
+		fields = append(fields, carrierlink.FieldLeaseUntil)
+	}
+	if m.next_at != nil {
+		fields = append(fields, carrierlink.FieldNextAt)
+	}
+	if m.tries != nil {
+		fields = append(fields, carrierlink.FieldTries)
+	}
+	if m.problem != nil {
+		fields = append(fields, carrierlink.FieldProblem)
+	}
+	if m._done != nil {
+		fields = append(fields, carrierlink.FieldDone)
+	}
+	if m.total != nil {
+		fields = append(fields, carrierlink.FieldTotal)
+	}
+	if m.added != nil {
+		fields = append(fields, carrierlink.FieldAdded)
+	}
+	if m.created_at != nil {
+		fields = append(fields, carrierlink.FieldCreatedAt)
+	}
+	if m.linked_at != nil {
+		fields = append(fields, carrierlink.FieldLinkedAt)
+	}
+	if m.imported_at != nil {
+		fields = append(fields, carrierlink.FieldImportedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *CarrierLinkMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case carrierlink.FieldAccountID:
+		return m.AccountID()
+	case carrierlink.FieldCarrier:
+		return m.Carrier()
+	case carrierlink.FieldState:
+		return m.State()
+	case carrierlink.FieldKeySealed:
+		return m.KeySealed()
+	case carrierlink.FieldCheckHash:
+		return m.CheckHash()
+	case carrierlink.FieldIdentity:
+		return m.Identity()
+	case carrierlink.FieldEvery:
+		return m.Every()
+	case carrierlink.FieldNode:
+		return m.Node()
+	case carrierlink.FieldLeaseUntil:
+		return m.LeaseUntil()
+	case carrierlink.FieldNextAt:
+		return m.NextAt()
+	case carrierlink.FieldTries:
+		return m.Tries()
+	case carrierlink.FieldProblem:
+		return m.Problem()
+	case carrierlink.FieldDone:
+		return m.Done()
+	case carrierlink.FieldTotal:
+		return m.Total()
+	case carrierlink.FieldAdded:
+		return m.Added()
+	case carrierlink.FieldCreatedAt:
+		return m.CreatedAt()
+	case carrierlink.FieldLinkedAt:
+		return m.LinkedAt()
+	case carrierlink.FieldImportedAt:
+		return m.ImportedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *CarrierLinkMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case carrierlink.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case carrierlink.FieldCarrier:
+		return m.OldCarrier(ctx)
+	case carrierlink.FieldState:
+		return m.OldState(ctx)
+	case carrierlink.FieldKeySealed:
+		return m.OldKeySealed(ctx)
+	case carrierlink.FieldCheckHash:
+		return m.OldCheckHash(ctx)
+	case carrierlink.FieldIdentity:
+		return m.OldIdentity(ctx)
+	case carrierlink.FieldEvery:
+		return m.OldEvery(ctx)
+	case carrierlink.FieldNode:
+		return m.OldNode(ctx)
+	case carrierlink.FieldLeaseUntil:
+		return m.OldLeaseUntil(ctx)
+	case carrierlink.FieldNextAt:
+		return m.OldNextAt(ctx)
+	case carrierlink.FieldTries:
+		return m.OldTries(ctx)
+	case carrierlink.FieldProblem:
+		return m.OldProblem(ctx)
+	case carrierlink.FieldDone:
+		return m.OldDone(ctx)
+	case carrierlink.FieldTotal:
+		return m.OldTotal(ctx)
+	case carrierlink.FieldAdded:
+		return m.OldAdded(ctx)
+	case carrierlink.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case carrierlink.FieldLinkedAt:
+		return m.OldLinkedAt(ctx)
+	case carrierlink.FieldImportedAt:
+		return m.OldImportedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown CarrierLink field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CarrierLinkMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case carrierlink.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case carrierlink.FieldCarrier:
+		v, ok := value.(carrierlink.Carrier)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCarrier(v)
+		return nil
+	case carrierlink.FieldState:
+		v, ok := value.(carrierlink.State)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetState(v)
+		return nil
+	case carrierlink.FieldKeySealed:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetKeySealed(v)
+		return nil
+	case carrierlink.FieldCheckHash:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCheckHash(v)
+		return nil
+	case carrierlink.FieldIdentity:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetIdentity(v)
+		return nil
+	case carrierlink.FieldEvery:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetEvery(v)
+		return nil
+	case carrierlink.FieldNode:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNode(v)
+		return nil
+	case carrierlink.FieldLeaseUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLeaseUntil(v)
+		return nil
+	case carrierlink.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNextAt(v)
+		return nil
+	case carrierlink.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTries(v)
+		return nil
+	case carrierlink.FieldProblem:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProblem(v)
+		return nil
+	case carrierlink.FieldDone:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDone(v)
+		return nil
+	case carrierlink.FieldTotal:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTotal(v)
+		return nil
+	case carrierlink.FieldAdded:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAdded(v)
+		return nil
+	case carrierlink.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case carrierlink.FieldLinkedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLinkedAt(v)
+		return nil
+	case carrierlink.FieldImportedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetImportedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CarrierLink field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *CarrierLinkMutation) AddedFields() []string {
+	var fields []string
+	if m.addevery != nil {
+		fields = append(fields, carrierlink.FieldEvery)
+	}
+	if m.addlease_until != nil {
+		fields = append(fields, carrierlink.FieldLeaseUntil)
+	}
+	if m.addnext_at != nil {
+		fields = append(fields, carrierlink.FieldNextAt)
+	}
+	if m.addtries != nil {
+		fields = append(fields, carrierlink.FieldTries)
+	}
+	if m.add_done != nil {
+		fields = append(fields, carrierlink.FieldDone)
+	}
+	if m.addtotal != nil {
+		fields = append(fields, carrierlink.FieldTotal)
+	}
+	if m.addadded != nil {
+		fields = append(fields, carrierlink.FieldAdded)
+	}
+	if m.addcreated_at != nil {
+		fields = append(fields, carrierlink.FieldCreatedAt)
+	}
+	if m.addlinked_at != nil {
+		fields = append(fields, carrierlink.FieldLinkedAt)
+	}
+	if m.addimported_at != nil {
+		fields = append(fields, carrierlink.FieldImportedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *CarrierLinkMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case carrierlink.FieldEvery:
+		return m.AddedEvery()
+	case carrierlink.FieldLeaseUntil:
+		return m.AddedLeaseUntil()
+	case carrierlink.FieldNextAt:
+		return m.AddedNextAt()
+	case carrierlink.FieldTries:
+		return m.AddedTries()
+	case carrierlink.FieldDone:
+		return m.AddedDone()
+	case carrierlink.FieldTotal:
+		return m.AddedTotal()
+	case carrierlink.FieldAdded:
+		return m.AddedAdded()
+	case carrierlink.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	case carrierlink.FieldLinkedAt:
+		return m.AddedLinkedAt()
+	case carrierlink.FieldImportedAt:
+		return m.AddedImportedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *CarrierLinkMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case carrierlink.FieldEvery:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddEvery(v)
+		return nil
+	case carrierlink.FieldLeaseUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddLeaseUntil(v)
+		return nil
+	case carrierlink.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNextAt(v)
+		return nil
+	case carrierlink.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTries(v)
+		return nil
+	case carrierlink.FieldDone:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDone(v)
+		return nil
+	case carrierlink.FieldTotal:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTotal(v)
+		return nil
+	case carrierlink.FieldAdded:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddAdded(v)
+		return nil
+	case carrierlink.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	case carrierlink.FieldLinkedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddLinkedAt(v)
+		return nil
+	case carrierlink.FieldImportedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddImportedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown CarrierLink numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *CarrierLinkMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(carrierlink.FieldLeaseUntil) {
+		fields = append(fields, carrierlink.FieldLeaseUntil)
+	}
+	if m.FieldCleared(carrierlink.FieldNextAt) {
+		fields = append(fields, carrierlink.FieldNextAt)
+	}
+	if m.FieldCleared(carrierlink.FieldLinkedAt) {
+		fields = append(fields, carrierlink.FieldLinkedAt)
+	}
+	if m.FieldCleared(carrierlink.FieldImportedAt) {
+		fields = append(fields, carrierlink.FieldImportedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *CarrierLinkMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *CarrierLinkMutation) ClearField(name string) error {
+	switch name {
+	case carrierlink.FieldLeaseUntil:
+		m.ClearLeaseUntil()
+		return nil
+	case carrierlink.FieldNextAt:
+		m.ClearNextAt()
+		return nil
+	case carrierlink.FieldLinkedAt:
+		m.ClearLinkedAt()
+		return nil
+	case carrierlink.FieldImportedAt:
+		m.ClearImportedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown CarrierLink nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *CarrierLinkMutation) ResetField(name string) error {
+	switch name {
+	case carrierlink.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case carrierlink.FieldCarrier:
+		m.ResetCarrier()
+		return nil
+	case carrierlink.FieldState:
+		m.ResetState()
+		return nil
+	case carrierlink.FieldKeySealed:
+		m.ResetKeySealed()
+		return nil
+	case carrierlink.FieldCheckHash:
+		m.ResetCheckHash()
+		return nil
+	case carrierlink.FieldIdentity:
+		m.ResetIdentity()
+		return nil
+	case carrierlink.FieldEvery:
+		m.ResetEvery()
+		return nil
+	case carrierlink.FieldNode:
+		m.ResetNode()
+		return nil
+	case carrierlink.FieldLeaseUntil:
+		m.ResetLeaseUntil()
+		return nil
+	case carrierlink.FieldNextAt:
+		m.ResetNextAt()
+		return nil
+	case carrierlink.FieldTries:
+		m.ResetTries()
+		return nil
+	case carrierlink.FieldProblem:
+		m.ResetProblem()
+		return nil
+	case carrierlink.FieldDone:
+		m.ResetDone()
+		return nil
+	case carrierlink.FieldTotal:
+		m.ResetTotal()
+		return nil
+	case carrierlink.FieldAdded:
+		m.ResetAdded()
+		return nil
+	case carrierlink.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case carrierlink.FieldLinkedAt:
+		m.ResetLinkedAt()
+		return nil
+	case carrierlink.FieldImportedAt:
+		m.ResetImportedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown CarrierLink field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *CarrierLinkMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.account != nil {
+		edges = append(edges, carrierlink.EdgeAccount)
+	}
+	if m.marks != nil {
+		edges = append(edges, carrierlink.EdgeMarks)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *CarrierLinkMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case carrierlink.EdgeAccount:
+		if id := m.account; id != nil {
+			return []ent.Value{*id}
+		}
+	case carrierlink.EdgeMarks:
+		ids := make([]ent.Value, 0, len(m.marks))
+		for id := range m.marks {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *CarrierLinkMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.removedmarks != nil {
+		edges = append(edges, carrierlink.EdgeMarks)
+	}
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *CarrierLinkMutation) RemovedIDs(name string) []ent.Value {
+	switch name {
+	case carrierlink.EdgeMarks:
+		ids := make([]ent.Value, 0, len(m.removedmarks))
+		for id := range m.removedmarks {
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *CarrierLinkMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedaccount {
+		edges = append(edges, carrierlink.EdgeAccount)
+	}
+	if m.clearedmarks {
+		edges = append(edges, carrierlink.EdgeMarks)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *CarrierLinkMutation) EdgeCleared(name string) bool {
+	switch name {
+	case carrierlink.EdgeAccount:
+		return m.clearedaccount
+	case carrierlink.EdgeMarks:
+		return m.clearedmarks
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *CarrierLinkMutation) ClearEdge(name string) error {
+	switch name {
+	case carrierlink.EdgeAccount:
+		m.ClearAccount()
+		return nil
+	}
+	return fmt.Errorf("unknown CarrierLink unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *CarrierLinkMutation) ResetEdge(name string) error {
+	switch name {
+	case carrierlink.EdgeAccount:
+		m.ResetAccount()
+		return nil
+	case carrierlink.EdgeMarks:
+		m.ResetMarks()
+		return nil
+	}
+	return fmt.Errorf("unknown CarrierLink edge %s", name)
 }
 
 // ContactMutation represents an operation that mutates the Contact nodes in the graph.
@@ -7591,26 +11058,29 @@ func (m *ContactMutation) ResetEdge(name string) error {
 // DeviceMutation represents an operation that mutates the Device nodes in the graph.
 type DeviceMutation struct {
 	config
-	op             Op
-	typ            string
-	id             *uuid.UUID
-	token_hash     *[]byte
-	token_sealed   *[]byte
-	app_id         *string
-	build          *string
-	name           *string
-	locale         *string
-	created_at     *clock.Micros
-	addcreated_at  *clock.Micros
-	updated_at     *clock.Micros
-	addupdated_at  *clock.Micros
-	clearedFields  map[string]struct{}
-	numbers        map[uuid.UUID]struct{}
-	removednumbers map[uuid.UUID]struct{}
-	clearednumbers bool
-	done           bool
-	oldValue       func(context.Context) (*Device, error)
-	predicates     []predicate.Device
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	token_hash       *[]byte
+	token_sealed     *[]byte
+	app_id           *string
+	build            *string
+	name             *string
+	locale           *string
+	created_at       *clock.Micros
+	addcreated_at    *clock.Micros
+	updated_at       *clock.Micros
+	addupdated_at    *clock.Micros
+	clearedFields    map[string]struct{}
+	numbers          map[uuid.UUID]struct{}
+	removednumbers   map[uuid.UUID]struct{}
+	clearednumbers   bool
+	followers        map[uuid.UUID]struct{}
+	removedfollowers map[uuid.UUID]struct{}
+	clearedfollowers bool
+	done             bool
+	oldValue         func(context.Context) (*Device, error)
+	predicates       []predicate.Device
 }
 
 var _ ent.Mutation = (*DeviceMutation)(nil)
@@ -8099,6 +11569,60 @@ func (m *DeviceMutation) ResetNumbers() {
 	m.removednumbers = nil
 }
 
+// AddFollowerIDs adds the "followers" edge to the Follower entity by ids.
+func (m *DeviceMutation) AddFollowerIDs(ids ...uuid.UUID) {
+	if m.followers == nil {
+		m.followers = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		m.followers[ids[i]] = struct{}{}
+	}
+}
+
+// ClearFollowers clears the "followers" edge to the Follower entity.
+func (m *DeviceMutation) ClearFollowers() {
+	m.clearedfollowers = true
+}
+
+// FollowersCleared reports if the "followers" edge to the Follower entity was cleared.
+func (m *DeviceMutation) FollowersCleared() bool {
+	return m.clearedfollowers
+}
+
+// RemoveFollowerIDs removes the "followers" edge to the Follower entity by IDs.
+func (m *DeviceMutation) RemoveFollowerIDs(ids ...uuid.UUID) {
+	if m.removedfollowers == nil {
+		m.removedfollowers = make(map[uuid.UUID]struct{})
+	}
+	for i := range ids {
+		delete(m.followers, ids[i])
+		m.removedfollowers[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedFollowers returns the removed IDs of the "followers" edge to the Follower entity.
+func (m *DeviceMutation) RemovedFollowersIDs() (ids []uuid.UUID) {
+	for id := range m.removedfollowers {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// FollowersIDs returns the "followers" edge IDs in the mutation.
+func (m *DeviceMutation) FollowersIDs() (ids []uuid.UUID) {
+	for id := range m.followers {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetFollowers resets all changes to the "followers" edge.
+func (m *DeviceMutation) ResetFollowers() {
+	m.followers = nil
+	m.clearedfollowers = false
+	m.removedfollowers = nil
+}
+
 // Where appends a list predicates to the DeviceMutation builder.
 func (m *DeviceMutation) Where(ps ...predicate.Device) {
 	m.predicates = append(m.predicates, ps...)
@@ -8378,9 +11902,12 @@ func (m *DeviceMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *DeviceMutation) AddedEdges() []string {
-	edges := make([]string, 0, 1)
+	edges := make([]string, 0, 2)
 	if m.numbers != nil {
 		edges = append(edges, device.EdgeNumbers)
+	}
+	if m.followers != nil {
+		edges = append(edges, device.EdgeFollowers)
 	}
 	return edges
 }
@@ -8395,15 +11922,24 @@ func (m *DeviceMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case device.EdgeFollowers:
+		ids := make([]ent.Value, 0, len(m.followers))
+		for id := range m.followers {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *DeviceMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 1)
+	edges := make([]string, 0, 2)
 	if m.removednumbers != nil {
 		edges = append(edges, device.EdgeNumbers)
+	}
+	if m.removedfollowers != nil {
+		edges = append(edges, device.EdgeFollowers)
 	}
 	return edges
 }
@@ -8418,15 +11954,24 @@ func (m *DeviceMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case device.EdgeFollowers:
+		ids := make([]ent.Value, 0, len(m.removedfollowers))
+		for id := range m.removedfollowers {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *DeviceMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 1)
+	edges := make([]string, 0, 2)
 	if m.clearednumbers {
 		edges = append(edges, device.EdgeNumbers)
+	}
+	if m.clearedfollowers {
+		edges = append(edges, device.EdgeFollowers)
 	}
 	return edges
 }
@@ -8437,6 +11982,8 @@ func (m *DeviceMutation) EdgeCleared(name string) bool {
 	switch name {
 	case device.EdgeNumbers:
 		return m.clearednumbers
+	case device.EdgeFollowers:
+		return m.clearedfollowers
 	}
 	return false
 }
@@ -8455,6 +12002,9 @@ func (m *DeviceMutation) ResetEdge(name string) error {
 	switch name {
 	case device.EdgeNumbers:
 		m.ResetNumbers()
+		return nil
+	case device.EdgeFollowers:
+		m.ResetFollowers()
 		return nil
 	}
 	return fmt.Errorf("unknown Device edge %s", name)
@@ -9265,6 +12815,1960 @@ func (m *EventMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Event edge %s", name)
 }
 
+// FollowerMutation represents an operation that mutates the Follower nodes in the graph.
+type FollowerMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *uuid.UUID
+	account_id     *uuid.UUID
+	channel        *follower.Channel
+	address        *string
+	room           *string
+	cursor         *int64
+	addcursor      *int64
+	tries          *int
+	addtries       *int
+	problem        *string
+	next_at        *clock.Micros
+	addnext_at     *clock.Micros
+	node           *string
+	lease_until    *clock.Micros
+	addlease_until *clock.Micros
+	created_at     *clock.Micros
+	addcreated_at  *clock.Micros
+	told_at        *clock.Micros
+	addtold_at     *clock.Micros
+	clearedFields  map[string]struct{}
+	device         *uuid.UUID
+	cleareddevice  bool
+	done           bool
+	oldValue       func(context.Context) (*Follower, error)
+	predicates     []predicate.Follower
+}
+
+var _ ent.Mutation = (*FollowerMutation)(nil)
+
+// followerOption allows management of the mutation configuration using functional options.
+type followerOption func(*FollowerMutation)
+
+// newFollowerMutation creates new mutation for the Follower entity.
+func newFollowerMutation(c config, op Op, opts ...followerOption) *FollowerMutation {
+	m := &FollowerMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeFollower,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withFollowerID sets the ID field of the mutation.
+func withFollowerID(id uuid.UUID) followerOption {
+	return func(m *FollowerMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Follower
+		)
+		m.oldValue = func(ctx context.Context) (*Follower, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Follower.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withFollower sets the old Follower of the mutation.
+func withFollower(node *Follower) followerOption {
+	return func(m *FollowerMutation) {
+		m.oldValue = func(context.Context) (*Follower, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m FollowerMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m FollowerMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Follower entities.
+func (m *FollowerMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *FollowerMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *FollowerMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Follower.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *FollowerMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *FollowerMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *FollowerMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetChannel sets the "channel" field.
+func (m *FollowerMutation) SetChannel(f follower.Channel) {
+	m.channel = &f
+}
+
+// Channel returns the value of the "channel" field in the mutation.
+func (m *FollowerMutation) Channel() (r follower.Channel, exists bool) {
+	v := m.channel
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChannel returns the old "channel" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldChannel(ctx context.Context) (v follower.Channel, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChannel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChannel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChannel: %w", err)
+	}
+	return oldValue.Channel, nil
+}
+
+// ResetChannel resets all changes to the "channel" field.
+func (m *FollowerMutation) ResetChannel() {
+	m.channel = nil
+}
+
+// SetDeviceID sets the "device_id" field.
+func (m *FollowerMutation) SetDeviceID(u uuid.UUID) {
+	m.device = &u
+}
+
+// DeviceID returns the value of the "device_id" field in the mutation.
+func (m *FollowerMutation) DeviceID() (r uuid.UUID, exists bool) {
+	v := m.device
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDeviceID returns the old "device_id" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldDeviceID(ctx context.Context) (v *uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDeviceID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDeviceID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDeviceID: %w", err)
+	}
+	return oldValue.DeviceID, nil
+}
+
+// ClearDeviceID clears the value of the "device_id" field.
+func (m *FollowerMutation) ClearDeviceID() {
+	m.device = nil
+	m.clearedFields[follower.FieldDeviceID] = struct{}{}
+}
+
+// DeviceIDCleared returns if the "device_id" field was cleared in this mutation.
+func (m *FollowerMutation) DeviceIDCleared() bool {
+	_, ok := m.clearedFields[follower.FieldDeviceID]
+	return ok
+}
+
+// ResetDeviceID resets all changes to the "device_id" field.
+func (m *FollowerMutation) ResetDeviceID() {
+	m.device = nil
+	delete(m.clearedFields, follower.FieldDeviceID)
+}
+
+// SetAddress sets the "address" field.
+func (m *FollowerMutation) SetAddress(s string) {
+	m.address = &s
+}
+
+// Address returns the value of the "address" field in the mutation.
+func (m *FollowerMutation) Address() (r string, exists bool) {
+	v := m.address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAddress returns the old "address" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAddress: %w", err)
+	}
+	return oldValue.Address, nil
+}
+
+// ResetAddress resets all changes to the "address" field.
+func (m *FollowerMutation) ResetAddress() {
+	m.address = nil
+}
+
+// SetRoom sets the "room" field.
+func (m *FollowerMutation) SetRoom(s string) {
+	m.room = &s
+}
+
+// Room returns the value of the "room" field in the mutation.
+func (m *FollowerMutation) Room() (r string, exists bool) {
+	v := m.room
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRoom returns the old "room" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldRoom(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRoom is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRoom requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRoom: %w", err)
+	}
+	return oldValue.Room, nil
+}
+
+// ResetRoom resets all changes to the "room" field.
+func (m *FollowerMutation) ResetRoom() {
+	m.room = nil
+}
+
+// SetCursor sets the "cursor" field.
+func (m *FollowerMutation) SetCursor(i int64) {
+	m.cursor = &i
+	m.addcursor = nil
+}
+
+// Cursor returns the value of the "cursor" field in the mutation.
+func (m *FollowerMutation) Cursor() (r int64, exists bool) {
+	v := m.cursor
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCursor returns the old "cursor" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldCursor(ctx context.Context) (v int64, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCursor is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCursor requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCursor: %w", err)
+	}
+	return oldValue.Cursor, nil
+}
+
+// AddCursor adds i to the "cursor" field.
+func (m *FollowerMutation) AddCursor(i int64) {
+	if m.addcursor != nil {
+		*m.addcursor += i
+	} else {
+		m.addcursor = &i
+	}
+}
+
+// AddedCursor returns the value that was added to the "cursor" field in this mutation.
+func (m *FollowerMutation) AddedCursor() (r int64, exists bool) {
+	v := m.addcursor
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCursor resets all changes to the "cursor" field.
+func (m *FollowerMutation) ResetCursor() {
+	m.cursor = nil
+	m.addcursor = nil
+}
+
+// SetTries sets the "tries" field.
+func (m *FollowerMutation) SetTries(i int) {
+	m.tries = &i
+	m.addtries = nil
+}
+
+// Tries returns the value of the "tries" field in the mutation.
+func (m *FollowerMutation) Tries() (r int, exists bool) {
+	v := m.tries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTries returns the old "tries" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldTries(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTries is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTries requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTries: %w", err)
+	}
+	return oldValue.Tries, nil
+}
+
+// AddTries adds i to the "tries" field.
+func (m *FollowerMutation) AddTries(i int) {
+	if m.addtries != nil {
+		*m.addtries += i
+	} else {
+		m.addtries = &i
+	}
+}
+
+// AddedTries returns the value that was added to the "tries" field in this mutation.
+func (m *FollowerMutation) AddedTries() (r int, exists bool) {
+	v := m.addtries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTries resets all changes to the "tries" field.
+func (m *FollowerMutation) ResetTries() {
+	m.tries = nil
+	m.addtries = nil
+}
+
+// SetProblem sets the "problem" field.
+func (m *FollowerMutation) SetProblem(s string) {
+	m.problem = &s
+}
+
+// Problem returns the value of the "problem" field in the mutation.
+func (m *FollowerMutation) Problem() (r string, exists bool) {
+	v := m.problem
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProblem returns the old "problem" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldProblem(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProblem is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProblem requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProblem: %w", err)
+	}
+	return oldValue.Problem, nil
+}
+
+// ResetProblem resets all changes to the "problem" field.
+func (m *FollowerMutation) ResetProblem() {
+	m.problem = nil
+}
+
+// SetNextAt sets the "next_at" field.
+func (m *FollowerMutation) SetNextAt(c clock.Micros) {
+	m.next_at = &c
+	m.addnext_at = nil
+}
+
+// NextAt returns the value of the "next_at" field in the mutation.
+func (m *FollowerMutation) NextAt() (r clock.Micros, exists bool) {
+	v := m.next_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNextAt returns the old "next_at" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldNextAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNextAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNextAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNextAt: %w", err)
+	}
+	return oldValue.NextAt, nil
+}
+
+// AddNextAt adds c to the "next_at" field.
+func (m *FollowerMutation) AddNextAt(c clock.Micros) {
+	if m.addnext_at != nil {
+		*m.addnext_at += c
+	} else {
+		m.addnext_at = &c
+	}
+}
+
+// AddedNextAt returns the value that was added to the "next_at" field in this mutation.
+func (m *FollowerMutation) AddedNextAt() (r clock.Micros, exists bool) {
+	v := m.addnext_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearNextAt clears the value of the "next_at" field.
+func (m *FollowerMutation) ClearNextAt() {
+	m.next_at = nil
+	m.addnext_at = nil
+	m.clearedFields[follower.FieldNextAt] = struct{}{}
+}
+
+// NextAtCleared returns if the "next_at" field was cleared in this mutation.
+func (m *FollowerMutation) NextAtCleared() bool {
+	_, ok := m.clearedFields[follower.FieldNextAt]
+	return ok
+}
+
+// ResetNextAt resets all changes to the "next_at" field.
+func (m *FollowerMutation) ResetNextAt() {
+	m.next_at = nil
+	m.addnext_at = nil
+	delete(m.clearedFields, follower.FieldNextAt)
+}
+
+// SetNode sets the "node" field.
+func (m *FollowerMutation) SetNode(s string) {
+	m.node = &s
+}
+
+// Node returns the value of the "node" field in the mutation.
+func (m *FollowerMutation) Node() (r string, exists bool) {
+	v := m.node
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNode returns the old "node" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldNode(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNode is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNode requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNode: %w", err)
+	}
+	return oldValue.Node, nil
+}
+
+// ResetNode resets all changes to the "node" field.
+func (m *FollowerMutation) ResetNode() {
+	m.node = nil
+}
+
+// SetLeaseUntil sets the "lease_until" field.
+func (m *FollowerMutation) SetLeaseUntil(c clock.Micros) {
+	m.lease_until = &c
+	m.addlease_until = nil
+}
+
+// LeaseUntil returns the value of the "lease_until" field in the mutation.
+func (m *FollowerMutation) LeaseUntil() (r clock.Micros, exists bool) {
+	v := m.lease_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLeaseUntil returns the old "lease_until" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldLeaseUntil(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLeaseUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLeaseUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLeaseUntil: %w", err)
+	}
+	return oldValue.LeaseUntil, nil
+}
+
+// AddLeaseUntil adds c to the "lease_until" field.
+func (m *FollowerMutation) AddLeaseUntil(c clock.Micros) {
+	if m.addlease_until != nil {
+		*m.addlease_until += c
+	} else {
+		m.addlease_until = &c
+	}
+}
+
+// AddedLeaseUntil returns the value that was added to the "lease_until" field in this mutation.
+func (m *FollowerMutation) AddedLeaseUntil() (r clock.Micros, exists bool) {
+	v := m.addlease_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearLeaseUntil clears the value of the "lease_until" field.
+func (m *FollowerMutation) ClearLeaseUntil() {
+	m.lease_until = nil
+	m.addlease_until = nil
+	m.clearedFields[follower.FieldLeaseUntil] = struct{}{}
+}
+
+// LeaseUntilCleared returns if the "lease_until" field was cleared in this mutation.
+func (m *FollowerMutation) LeaseUntilCleared() bool {
+	_, ok := m.clearedFields[follower.FieldLeaseUntil]
+	return ok
+}
+
+// ResetLeaseUntil resets all changes to the "lease_until" field.
+func (m *FollowerMutation) ResetLeaseUntil() {
+	m.lease_until = nil
+	m.addlease_until = nil
+	delete(m.clearedFields, follower.FieldLeaseUntil)
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *FollowerMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *FollowerMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *FollowerMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *FollowerMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *FollowerMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// SetToldAt sets the "told_at" field.
+func (m *FollowerMutation) SetToldAt(c clock.Micros) {
+	m.told_at = &c
+	m.addtold_at = nil
+}
+
+// ToldAt returns the value of the "told_at" field in the mutation.
+func (m *FollowerMutation) ToldAt() (r clock.Micros, exists bool) {
+	v := m.told_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldToldAt returns the old "told_at" field's value of the Follower entity.
+// If the Follower object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *FollowerMutation) OldToldAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldToldAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldToldAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldToldAt: %w", err)
+	}
+	return oldValue.ToldAt, nil
+}
+
+// AddToldAt adds c to the "told_at" field.
+func (m *FollowerMutation) AddToldAt(c clock.Micros) {
+	if m.addtold_at != nil {
+		*m.addtold_at += c
+	} else {
+		m.addtold_at = &c
+	}
+}
+
+// AddedToldAt returns the value that was added to the "told_at" field in this mutation.
+func (m *FollowerMutation) AddedToldAt() (r clock.Micros, exists bool) {
+	v := m.addtold_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearToldAt clears the value of the "told_at" field.
+func (m *FollowerMutation) ClearToldAt() {
+	m.told_at = nil
+	m.addtold_at = nil
+	m.clearedFields[follower.FieldToldAt] = struct{}{}
+}
+
+// ToldAtCleared returns if the "told_at" field was cleared in this mutation.
+func (m *FollowerMutation) ToldAtCleared() bool {
+	_, ok := m.clearedFields[follower.FieldToldAt]
+	return ok
+}
+
+// ResetToldAt resets all changes to the "told_at" field.
+func (m *FollowerMutation) ResetToldAt() {
+	m.told_at = nil
+	m.addtold_at = nil
+	delete(m.clearedFields, follower.FieldToldAt)
+}
+
+// ClearDevice clears the "device" edge to the Device entity.
+func (m *FollowerMutation) ClearDevice() {
+	m.cleareddevice = true
+	m.clearedFields[follower.FieldDeviceID] = struct{}{}
+}
+
+// DeviceCleared reports if the "device" edge to the Device entity was cleared.
+func (m *FollowerMutation) DeviceCleared() bool {
+	return m.DeviceIDCleared() || m.cleareddevice
+}
+
+// DeviceIDs returns the "device" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// DeviceID instead. It exists only for internal usage by the builders.
+func (m *FollowerMutation) DeviceIDs() (ids []uuid.UUID) {
+	if id := m.device; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetDevice resets all changes to the "device" edge.
+func (m *FollowerMutation) ResetDevice() {
+	m.device = nil
+	m.cleareddevice = false
+}
+
+// Where appends a list predicates to the FollowerMutation builder.
+func (m *FollowerMutation) Where(ps ...predicate.Follower) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the FollowerMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *FollowerMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Follower, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *FollowerMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *FollowerMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Follower).
+func (m *FollowerMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *FollowerMutation) Fields() []string {
+	fields := make([]string, 0, 13)
+	if m.account_id != nil {
+		fields = append(fields, follower.FieldAccountID)
+	}
+	if m.channel != nil {
+		fields = append(fields, follower.FieldChannel)
+	}
+	if m.device != nil {
+		fields = append(fields, follower.FieldDeviceID)
+	}
+	if m.address != nil {
+		fields = append(fields, follower.FieldAddress)
+	}
+	if m.room != nil {
+		fields = append(fields, follower.FieldRoom)
+	}
+	if m.cursor != nil {
+		fields = append(fields, follower.FieldCursor)
+	}
+	if m.tries != nil {
+		fields = append(fields, follower.FieldTries)
+	}
+	if m.problem != nil {
+		fields = append(fields, follower.FieldProblem)
+	}
+	if m.next_at != nil {
+		fields = append(fields, follower.FieldNextAt)
+	}
+	if m.node != nil {
+		fields = append(fields, follower.FieldNode)
+	}
+	if m.lease_until != nil {
+		fields = append(fields, follower.FieldLeaseUntil)
+	}
+	if m.created_at != nil {
+		fields = append(fields, follower.FieldCreatedAt)
+	}
+	if m.told_at != nil {
+		fields = append(fields, follower.FieldToldAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *FollowerMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case follower.FieldAccountID:
+		return m.AccountID()
+	case follower.FieldChannel:
+		return m.Channel()
+	case follower.FieldDeviceID:
+		return m.DeviceID()
+	case follower.FieldAddress:
+		return m.Address()
+	case follower.FieldRoom:
+		return m.Room()
+	case follower.FieldCursor:
+		return m.Cursor()
+	case follower.FieldTries:
+		return m.Tries()
+	case follower.FieldProblem:
+		return m.Problem()
+	case follower.FieldNextAt:
+		return m.NextAt()
+	case follower.FieldNode:
+		return m.Node()
+	case follower.FieldLeaseUntil:
+		return m.LeaseUntil()
+	case follower.FieldCreatedAt:
+		return m.CreatedAt()
+	case follower.FieldToldAt:
+		return m.ToldAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *FollowerMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case follower.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case follower.FieldChannel:
+		return m.OldChannel(ctx)
+	case follower.FieldDeviceID:
+		return m.OldDeviceID(ctx)
+	case follower.FieldAddress:
+		return m.OldAddress(ctx)
+	case follower.FieldRoom:
+		return m.OldRoom(ctx)
+	case follower.FieldCursor:
+		return m.OldCursor(ctx)
+	case follower.FieldTries:
+		return m.OldTries(ctx)
+	case follower.FieldProblem:
+		return m.OldProblem(ctx)
+	case follower.FieldNextAt:
+		return m.OldNextAt(ctx)
+	case follower.FieldNode:
+		return m.OldNode(ctx)
+	case follower.FieldLeaseUntil:
+		return m.OldLeaseUntil(ctx)
+	case follower.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case follower.FieldToldAt:
+		return m.OldToldAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Follower field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FollowerMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case follower.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case follower.FieldChannel:
+		v, ok := value.(follower.Channel)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChannel(v)
+		return nil
+	case follower.FieldDeviceID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDeviceID(v)
+		return nil
+	case follower.FieldAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAddress(v)
+		return nil
+	case follower.FieldRoom:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRoom(v)
+		return nil
+	case follower.FieldCursor:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCursor(v)
+		return nil
+	case follower.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTries(v)
+		return nil
+	case follower.FieldProblem:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProblem(v)
+		return nil
+	case follower.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNextAt(v)
+		return nil
+	case follower.FieldNode:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNode(v)
+		return nil
+	case follower.FieldLeaseUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLeaseUntil(v)
+		return nil
+	case follower.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case follower.FieldToldAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetToldAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Follower field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *FollowerMutation) AddedFields() []string {
+	var fields []string
+	if m.addcursor != nil {
+		fields = append(fields, follower.FieldCursor)
+	}
+	if m.addtries != nil {
+		fields = append(fields, follower.FieldTries)
+	}
+	if m.addnext_at != nil {
+		fields = append(fields, follower.FieldNextAt)
+	}
+	if m.addlease_until != nil {
+		fields = append(fields, follower.FieldLeaseUntil)
+	}
+	if m.addcreated_at != nil {
+		fields = append(fields, follower.FieldCreatedAt)
+	}
+	if m.addtold_at != nil {
+		fields = append(fields, follower.FieldToldAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *FollowerMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case follower.FieldCursor:
+		return m.AddedCursor()
+	case follower.FieldTries:
+		return m.AddedTries()
+	case follower.FieldNextAt:
+		return m.AddedNextAt()
+	case follower.FieldLeaseUntil:
+		return m.AddedLeaseUntil()
+	case follower.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	case follower.FieldToldAt:
+		return m.AddedToldAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *FollowerMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case follower.FieldCursor:
+		v, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCursor(v)
+		return nil
+	case follower.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTries(v)
+		return nil
+	case follower.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNextAt(v)
+		return nil
+	case follower.FieldLeaseUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddLeaseUntil(v)
+		return nil
+	case follower.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	case follower.FieldToldAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddToldAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Follower numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *FollowerMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(follower.FieldDeviceID) {
+		fields = append(fields, follower.FieldDeviceID)
+	}
+	if m.FieldCleared(follower.FieldNextAt) {
+		fields = append(fields, follower.FieldNextAt)
+	}
+	if m.FieldCleared(follower.FieldLeaseUntil) {
+		fields = append(fields, follower.FieldLeaseUntil)
+	}
+	if m.FieldCleared(follower.FieldToldAt) {
+		fields = append(fields, follower.FieldToldAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *FollowerMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *FollowerMutation) ClearField(name string) error {
+	switch name {
+	case follower.FieldDeviceID:
+		m.ClearDeviceID()
+		return nil
+	case follower.FieldNextAt:
+		m.ClearNextAt()
+		return nil
+	case follower.FieldLeaseUntil:
+		m.ClearLeaseUntil()
+		return nil
+	case follower.FieldToldAt:
+		m.ClearToldAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Follower nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *FollowerMutation) ResetField(name string) error {
+	switch name {
+	case follower.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case follower.FieldChannel:
+		m.ResetChannel()
+		return nil
+	case follower.FieldDeviceID:
+		m.ResetDeviceID()
+		return nil
+	case follower.FieldAddress:
+		m.ResetAddress()
+		return nil
+	case follower.FieldRoom:
+		m.ResetRoom()
+		return nil
+	case follower.FieldCursor:
+		m.ResetCursor()
+		return nil
+	case follower.FieldTries:
+		m.ResetTries()
+		return nil
+	case follower.FieldProblem:
+		m.ResetProblem()
+		return nil
+	case follower.FieldNextAt:
+		m.ResetNextAt()
+		return nil
+	case follower.FieldNode:
+		m.ResetNode()
+		return nil
+	case follower.FieldLeaseUntil:
+		m.ResetLeaseUntil()
+		return nil
+	case follower.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case follower.FieldToldAt:
+		m.ResetToldAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Follower field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *FollowerMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.device != nil {
+		edges = append(edges, follower.EdgeDevice)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *FollowerMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case follower.EdgeDevice:
+		if id := m.device; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *FollowerMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *FollowerMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *FollowerMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.cleareddevice {
+		edges = append(edges, follower.EdgeDevice)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *FollowerMutation) EdgeCleared(name string) bool {
+	switch name {
+	case follower.EdgeDevice:
+		return m.cleareddevice
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *FollowerMutation) ClearEdge(name string) error {
+	switch name {
+	case follower.EdgeDevice:
+		m.ClearDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown Follower unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *FollowerMutation) ResetEdge(name string) error {
+	switch name {
+	case follower.EdgeDevice:
+		m.ResetDevice()
+		return nil
+	}
+	return fmt.Errorf("unknown Follower edge %s", name)
+}
+
+// GroupChoiceMutation represents an operation that mutates the GroupChoice nodes in the graph.
+type GroupChoiceMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *int
+	callee         *string
+	used_at        *clock.Micros
+	addused_at     *clock.Micros
+	clearedFields  map[string]struct{}
+	group          *uuid.UUID
+	clearedgroup   bool
+	virtual        *uuid.UUID
+	clearedvirtual bool
+	done           bool
+	oldValue       func(context.Context) (*GroupChoice, error)
+	predicates     []predicate.GroupChoice
+}
+
+var _ ent.Mutation = (*GroupChoiceMutation)(nil)
+
+// groupchoiceOption allows management of the mutation configuration using functional options.
+type groupchoiceOption func(*GroupChoiceMutation)
+
+// newGroupChoiceMutation creates new mutation for the GroupChoice entity.
+func newGroupChoiceMutation(c config, op Op, opts ...groupchoiceOption) *GroupChoiceMutation {
+	m := &GroupChoiceMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeGroupChoice,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withGroupChoiceID sets the ID field of the mutation.
+func withGroupChoiceID(id int) groupchoiceOption {
+	return func(m *GroupChoiceMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *GroupChoice
+		)
+		m.oldValue = func(ctx context.Context) (*GroupChoice, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().GroupChoice.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withGroupChoice sets the old GroupChoice of the mutation.
+func withGroupChoice(node *GroupChoice) groupchoiceOption {
+	return func(m *GroupChoiceMutation) {
+		m.oldValue = func(context.Context) (*GroupChoice, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m GroupChoiceMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m GroupChoiceMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *GroupChoiceMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *GroupChoiceMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().GroupChoice.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetGroupID sets the "group_id" field.
+func (m *GroupChoiceMutation) SetGroupID(u uuid.UUID) {
+	m.group = &u
+}
+
+// GroupID returns the value of the "group_id" field in the mutation.
+func (m *GroupChoiceMutation) GroupID() (r uuid.UUID, exists bool) {
+	v := m.group
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldGroupID returns the old "group_id" field's value of the GroupChoice entity.
+// If the GroupChoice object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GroupChoiceMutation) OldGroupID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldGroupID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldGroupID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldGroupID: %w", err)
+	}
+	return oldValue.GroupID, nil
+}
+
+// ResetGroupID resets all changes to the "group_id" field.
+func (m *GroupChoiceMutation) ResetGroupID() {
+	m.group = nil
+}
+
+// SetNumberID sets the "number_id" field.
+func (m *GroupChoiceMutation) SetNumberID(u uuid.UUID) {
+	m.virtual = &u
+}
+
+// NumberID returns the value of the "number_id" field in the mutation.
+func (m *GroupChoiceMutation) NumberID() (r uuid.UUID, exists bool) {
+	v := m.virtual
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNumberID returns the old "number_id" field's value of the GroupChoice entity.
+// If the GroupChoice object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GroupChoiceMutation) OldNumberID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNumberID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNumberID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNumberID: %w", err)
+	}
+	return oldValue.NumberID, nil
+}
+
+// ResetNumberID resets all changes to the "number_id" field.
+func (m *GroupChoiceMutation) ResetNumberID() {
+	m.virtual = nil
+}
+
+// SetCallee sets the "callee" field.
+func (m *GroupChoiceMutation) SetCallee(s string) {
+	m.callee = &s
+}
+
+// Callee returns the value of the "callee" field in the mutation.
+func (m *GroupChoiceMutation) Callee() (r string, exists bool) {
+	v := m.callee
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCallee returns the old "callee" field's value of the GroupChoice entity.
+// If the GroupChoice object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GroupChoiceMutation) OldCallee(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCallee is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCallee requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCallee: %w", err)
+	}
+	return oldValue.Callee, nil
+}
+
+// ResetCallee resets all changes to the "callee" field.
+func (m *GroupChoiceMutation) ResetCallee() {
+	m.callee = nil
+}
+
+// SetUsedAt sets the "used_at" field.
+func (m *GroupChoiceMutation) SetUsedAt(c clock.Micros) {
+	m.used_at = &c
+	m.addused_at = nil
+}
+
+// UsedAt returns the value of the "used_at" field in the mutation.
+func (m *GroupChoiceMutation) UsedAt() (r clock.Micros, exists bool) {
+	v := m.used_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUsedAt returns the old "used_at" field's value of the GroupChoice entity.
+// If the GroupChoice object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *GroupChoiceMutation) OldUsedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUsedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUsedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUsedAt: %w", err)
+	}
+	return oldValue.UsedAt, nil
+}
+
+// AddUsedAt adds c to the "used_at" field.
+func (m *GroupChoiceMutation) AddUsedAt(c clock.Micros) {
+	if m.addused_at != nil {
+		*m.addused_at += c
+	} else {
+		m.addused_at = &c
+	}
+}
+
+// AddedUsedAt returns the value that was added to the "used_at" field in this mutation.
+func (m *GroupChoiceMutation) AddedUsedAt() (r clock.Micros, exists bool) {
+	v := m.addused_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUsedAt resets all changes to the "used_at" field.
+func (m *GroupChoiceMutation) ResetUsedAt() {
+	m.used_at = nil
+	m.addused_at = nil
+}
+
+// ClearGroup clears the "group" edge to the NumberGroup entity.
+func (m *GroupChoiceMutation) ClearGroup() {
+	m.clearedgroup = true
+	m.clearedFields[groupchoice.FieldGroupID] = struct{}{}
+}
+
+// GroupCleared reports if the "group" edge to the NumberGroup entity was cleared.
+func (m *GroupChoiceMutation) GroupCleared() bool {
+	return m.clearedgroup
+}
+
+// GroupIDs returns the "group" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// GroupID instead. It exists only for internal usage by the builders.
+func (m *GroupChoiceMutation) GroupIDs() (ids []uuid.UUID) {
+	if id := m.group; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetGroup resets all changes to the "group" edge.
+func (m *GroupChoiceMutation) ResetGroup() {
+	m.group = nil
+	m.clearedgroup = false
+}
+
+// SetVirtualID sets the "virtual" edge to the Number entity by id.
+func (m *GroupChoiceMutation) SetVirtualID(id uuid.UUID) {
+	m.virtual = &id
+}
+
+// ClearVirtual clears the "virtual" edge to the Number entity.
+func (m *GroupChoiceMutation) ClearVirtual() {
+	m.clearedvirtual = true
+	m.clearedFields[groupchoice.FieldNumberID] = struct{}{}
+}
+
+// VirtualCleared reports if the "virtual" edge to the Number entity was cleared.
+func (m *GroupChoiceMutation) VirtualCleared() bool {
+	return m.clearedvirtual
+}
+
+// VirtualID returns the "virtual" edge ID in the mutation.
+func (m *GroupChoiceMutation) VirtualID() (id uuid.UUID, exists bool) {
+	if m.virtual != nil {
+		return *m.virtual, true
+	}
+	return
+}
+
+// VirtualIDs returns the "virtual" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// VirtualID instead. It exists only for internal usage by the builders.
+func (m *GroupChoiceMutation) VirtualIDs() (ids []uuid.UUID) {
+	if id := m.virtual; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetVirtual resets all changes to the "virtual" edge.
+func (m *GroupChoiceMutation) ResetVirtual() {
+	m.virtual = nil
+	m.clearedvirtual = false
+}
+
+// Where appends a list predicates to the GroupChoiceMutation builder.
+func (m *GroupChoiceMutation) Where(ps ...predicate.GroupChoice) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the GroupChoiceMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *GroupChoiceMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.GroupChoice, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *GroupChoiceMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *GroupChoiceMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (GroupChoice).
+func (m *GroupChoiceMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *GroupChoiceMutation) Fields() []string {
+	fields := make([]string, 0, 4)
+	if m.group != nil {
+		fields = append(fields, groupchoice.FieldGroupID)
+	}
+	if m.virtual != nil {
+		fields = append(fields, groupchoice.FieldNumberID)
+	}
+	if m.callee != nil {
+		fields = append(fields, groupchoice.FieldCallee)
+	}
+	if m.used_at != nil {
+		fields = append(fields, groupchoice.FieldUsedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *GroupChoiceMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case groupchoice.FieldGroupID:
+		return m.GroupID()
+	case groupchoice.FieldNumberID:
+		return m.NumberID()
+	case groupchoice.FieldCallee:
+		return m.Callee()
+	case groupchoice.FieldUsedAt:
+		return m.UsedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *GroupChoiceMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case groupchoice.FieldGroupID:
+		return m.OldGroupID(ctx)
+	case groupchoice.FieldNumberID:
+		return m.OldNumberID(ctx)
+	case groupchoice.FieldCallee:
+		return m.OldCallee(ctx)
+	case groupchoice.FieldUsedAt:
+		return m.OldUsedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown GroupChoice field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *GroupChoiceMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case groupchoice.FieldGroupID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetGroupID(v)
+		return nil
+	case groupchoice.FieldNumberID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNumberID(v)
+		return nil
+	case groupchoice.FieldCallee:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCallee(v)
+		return nil
+	case groupchoice.FieldUsedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUsedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown GroupChoice field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *GroupChoiceMutation) AddedFields() []string {
+	var fields []string
+	if m.addused_at != nil {
+		fields = append(fields, groupchoice.FieldUsedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *GroupChoiceMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case groupchoice.FieldUsedAt:
+		return m.AddedUsedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *GroupChoiceMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case groupchoice.FieldUsedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUsedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown GroupChoice numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *GroupChoiceMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *GroupChoiceMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *GroupChoiceMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown GroupChoice nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *GroupChoiceMutation) ResetField(name string) error {
+	switch name {
+	case groupchoice.FieldGroupID:
+		m.ResetGroupID()
+		return nil
+	case groupchoice.FieldNumberID:
+		m.ResetNumberID()
+		return nil
+	case groupchoice.FieldCallee:
+		m.ResetCallee()
+		return nil
+	case groupchoice.FieldUsedAt:
+		m.ResetUsedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown GroupChoice field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *GroupChoiceMutation) AddedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.group != nil {
+		edges = append(edges, groupchoice.EdgeGroup)
+	}
+	if m.virtual != nil {
+		edges = append(edges, groupchoice.EdgeVirtual)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *GroupChoiceMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case groupchoice.EdgeGroup:
+		if id := m.group; id != nil {
+			return []ent.Value{*id}
+		}
+	case groupchoice.EdgeVirtual:
+		if id := m.virtual; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *GroupChoiceMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 2)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *GroupChoiceMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *GroupChoiceMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 2)
+	if m.clearedgroup {
+		edges = append(edges, groupchoice.EdgeGroup)
+	}
+	if m.clearedvirtual {
+		edges = append(edges, groupchoice.EdgeVirtual)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *GroupChoiceMutation) EdgeCleared(name string) bool {
+	switch name {
+	case groupchoice.EdgeGroup:
+		return m.clearedgroup
+	case groupchoice.EdgeVirtual:
+		return m.clearedvirtual
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *GroupChoiceMutation) ClearEdge(name string) error {
+	switch name {
+	case groupchoice.EdgeGroup:
+		m.ClearGroup()
+		return nil
+	case groupchoice.EdgeVirtual:
+		m.ClearVirtual()
+		return nil
+	}
+	return fmt.Errorf("unknown GroupChoice unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *GroupChoiceMutation) ResetEdge(name string) error {
+	switch name {
+	case groupchoice.EdgeGroup:
+		m.ResetGroup()
+		return nil
+	case groupchoice.EdgeVirtual:
+		m.ResetVirtual()
+		return nil
+	}
+	return fmt.Errorf("unknown GroupChoice edge %s", name)
+}
+
 // IdempotencyKeyMutation represents an operation that mutates the IdempotencyKey nodes in the graph.
 type IdempotencyKeyMutation struct {
 	config
@@ -9895,6 +15399,1613 @@ func (m *IdempotencyKeyMutation) ClearEdge(name string) error {
 // It returns an error if the edge is not defined in the schema.
 func (m *IdempotencyKeyMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown IdempotencyKey edge %s", name)
+}
+
+// ImportMarkMutation represents an operation that mutates the ImportMark nodes in the graph.
+type ImportMarkMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int
+	service       *string
+	since         *clock.Micros
+	addsince      *clock.Micros
+	clearedFields map[string]struct{}
+	link          *uuid.UUID
+	clearedlink   bool
+	done          bool
+	oldValue      func(context.Context) (*ImportMark, error)
+	predicates    []predicate.ImportMark
+}
+
+var _ ent.Mutation = (*ImportMarkMutation)(nil)
+
+// importmarkOption allows management of the mutation configuration using functional options.
+type importmarkOption func(*ImportMarkMutation)
+
+// newImportMarkMutation creates new mutation for the ImportMark entity.
+func newImportMarkMutation(c config, op Op, opts ...importmarkOption) *ImportMarkMutation {
+	m := &ImportMarkMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeImportMark,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withImportMarkID sets the ID field of the mutation.
+func withImportMarkID(id int) importmarkOption {
+	return func(m *ImportMarkMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *ImportMark
+		)
+		m.oldValue = func(ctx context.Context) (*ImportMark, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().ImportMark.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withImportMark sets the old ImportMark of the mutation.
+func withImportMark(node *ImportMark) importmarkOption {
+	return func(m *ImportMarkMutation) {
+		m.oldValue = func(context.Context) (*ImportMark, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ImportMarkMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ImportMarkMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ImportMarkMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ImportMarkMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().ImportMark.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetLinkID sets the "link_id" field.
+func (m *ImportMarkMutation) SetLinkID(u uuid.UUID) {
+	m.link = &u
+}
+
+// LinkID returns the value of the "link_id" field in the mutation.
+func (m *ImportMarkMutation) LinkID() (r uuid.UUID, exists bool) {
+	v := m.link
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLinkID returns the old "link_id" field's value of the ImportMark entity.
+// If the ImportMark object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportMarkMutation) OldLinkID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLinkID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLinkID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLinkID: %w", err)
+	}
+	return oldValue.LinkID, nil
+}
+
+// ResetLinkID resets all changes to the "link_id" field.
+func (m *ImportMarkMutation) ResetLinkID() {
+	m.link = nil
+}
+
+// SetService sets the "service" field.
+func (m *ImportMarkMutation) SetService(s string) {
+	m.service = &s
+}
+
+// Service returns the value of the "service" field in the mutation.
+func (m *ImportMarkMutation) Service() (r string, exists bool) {
+	v := m.service
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldService returns the old "service" field's value of the ImportMark entity.
+// If the ImportMark object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportMarkMutation) OldService(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldService is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldService requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldService: %w", err)
+	}
+	return oldValue.Service, nil
+}
+
+// ResetService resets all changes to the "service" field.
+func (m *ImportMarkMutation) ResetService() {
+	m.service = nil
+}
+
+// SetSince sets the "since" field.
+func (m *ImportMarkMutation) SetSince(c clock.Micros) {
+	m.since = &c
+	m.addsince = nil
+}
+
+// Since returns the value of the "since" field in the mutation.
+func (m *ImportMarkMutation) Since() (r clock.Micros, exists bool) {
+	v := m.since
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSince returns the old "since" field's value of the ImportMark entity.
+// If the ImportMark object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportMarkMutation) OldSince(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSince is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSince requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSince: %w", err)
+	}
+	return oldValue.Since, nil
+}
+
+// AddSince adds c to the "since" field.
+func (m *ImportMarkMutation) AddSince(c clock.Micros) {
+	if m.addsince != nil {
+		*m.addsince += c
+	} else {
+		m.addsince = &c
+	}
+}
+
+// AddedSince returns the value that was added to the "since" field in this mutation.
+func (m *ImportMarkMutation) AddedSince() (r clock.Micros, exists bool) {
+	v := m.addsince
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSince resets all changes to the "since" field.
+func (m *ImportMarkMutation) ResetSince() {
+	m.since = nil
+	m.addsince = nil
+}
+
+// ClearLink clears the "link" edge to the CarrierLink entity.
+func (m *ImportMarkMutation) ClearLink() {
+	m.clearedlink = true
+	m.clearedFields[importmark.FieldLinkID] = struct{}{}
+}
+
+// LinkCleared reports if the "link" edge to the CarrierLink entity was cleared.
+func (m *ImportMarkMutation) LinkCleared() bool {
+	return m.clearedlink
+}
+
+// LinkIDs returns the "link" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// LinkID instead. It exists only for internal usage by the builders.
+func (m *ImportMarkMutation) LinkIDs() (ids []uuid.UUID) {
+	if id := m.link; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetLink resets all changes to the "link" edge.
+func (m *ImportMarkMutation) ResetLink() {
+	m.link = nil
+	m.clearedlink = false
+}
+
+// Where appends a list predicates to the ImportMarkMutation builder.
+func (m *ImportMarkMutation) Where(ps ...predicate.ImportMark) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ImportMarkMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ImportMarkMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.ImportMark, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ImportMarkMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ImportMarkMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (ImportMark).
+func (m *ImportMarkMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ImportMarkMutation) Fields() []string {
+	fields := make([]string, 0, 3)
+	if m.link != nil {
+		fields = append(fields, importmark.FieldLinkID)
+	}
+	if m.service != nil {
+		fields = append(fields, importmark.FieldService)
+	}
+	if m.since != nil {
+		fields = append(fields, importmark.FieldSince)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ImportMarkMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case importmark.FieldLinkID:
+		return m.LinkID()
+	case importmark.FieldService:
+		return m.Service()
+	case importmark.FieldSince:
+		return m.Since()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ImportMarkMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case importmark.FieldLinkID:
+		return m.OldLinkID(ctx)
+	case importmark.FieldService:
+		return m.OldService(ctx)
+	case importmark.FieldSince:
+		return m.OldSince(ctx)
+	}
+	return nil, fmt.Errorf("unknown ImportMark field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ImportMarkMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case importmark.FieldLinkID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLinkID(v)
+		return nil
+	case importmark.FieldService:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetService(v)
+		return nil
+	case importmark.FieldSince:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSince(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ImportMark field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ImportMarkMutation) AddedFields() []string {
+	var fields []string
+	if m.addsince != nil {
+		fields = append(fields, importmark.FieldSince)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ImportMarkMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case importmark.FieldSince:
+		return m.AddedSince()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ImportMarkMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case importmark.FieldSince:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSince(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ImportMark numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ImportMarkMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ImportMarkMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ImportMarkMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown ImportMark nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ImportMarkMutation) ResetField(name string) error {
+	switch name {
+	case importmark.FieldLinkID:
+		m.ResetLinkID()
+		return nil
+	case importmark.FieldService:
+		m.ResetService()
+		return nil
+	case importmark.FieldSince:
+		m.ResetSince()
+		return nil
+	}
+	return fmt.Errorf("unknown ImportMark field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ImportMarkMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.link != nil {
+		edges = append(edges, importmark.EdgeLink)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ImportMarkMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case importmark.EdgeLink:
+		if id := m.link; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ImportMarkMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ImportMarkMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ImportMarkMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedlink {
+		edges = append(edges, importmark.EdgeLink)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ImportMarkMutation) EdgeCleared(name string) bool {
+	switch name {
+	case importmark.EdgeLink:
+		return m.clearedlink
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ImportMarkMutation) ClearEdge(name string) error {
+	switch name {
+	case importmark.EdgeLink:
+		m.ClearLink()
+		return nil
+	}
+	return fmt.Errorf("unknown ImportMark unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ImportMarkMutation) ResetEdge(name string) error {
+	switch name {
+	case importmark.EdgeLink:
+		m.ResetLink()
+		return nil
+	}
+	return fmt.Errorf("unknown ImportMark edge %s", name)
+}
+
+// MailMutation represents an operation that mutates the Mail nodes in the graph.
+type MailMutation struct {
+	config
+	op             Op
+	typ            string
+	id             *uuid.UUID
+	account_id     *uuid.UUID
+	address        *string
+	subject        *string
+	text_sealed    *[]byte
+	tries          *int
+	addtries       *int
+	problem        *string
+	next_at        *clock.Micros
+	addnext_at     *clock.Micros
+	node           *string
+	lease_until    *clock.Micros
+	addlease_until *clock.Micros
+	created_at     *clock.Micros
+	addcreated_at  *clock.Micros
+	refused_at     *clock.Micros
+	addrefused_at  *clock.Micros
+	clearedFields  map[string]struct{}
+	done           bool
+	oldValue       func(context.Context) (*Mail, error)
+	predicates     []predicate.Mail
+}
+
+var _ ent.Mutation = (*MailMutation)(nil)
+
+// mailOption allows management of the mutation configuration using functional options.
+type mailOption func(*MailMutation)
+
+// newMailMutation creates new mutation for the Mail entity.
+func newMailMutation(c config, op Op, opts ...mailOption) *MailMutation {
+	m := &MailMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeMail,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withMailID sets the ID field of the mutation.
+func withMailID(id uuid.UUID) mailOption {
+	return func(m *MailMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Mail
+		)
+		m.oldValue = func(ctx context.Context) (*Mail, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Mail.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withMail sets the old Mail of the mutation.
+func withMail(node *Mail) mailOption {
+	return func(m *MailMutation) {
+		m.oldValue = func(context.Context) (*Mail, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m MailMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m MailMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// SetID sets the value of the id field. Note that this
+// operation is only accepted on creation of Mail entities.
+func (m *MailMutation) SetID(id uuid.UUID) {
+	m.id = &id
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *MailMutation) ID() (id uuid.UUID, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *MailMutation) IDs(ctx context.Context) ([]uuid.UUID, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []uuid.UUID{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Mail.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *MailMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *MailMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *MailMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetAddress sets the "address" field.
+func (m *MailMutation) SetAddress(s string) {
+	m.address = &s
+}
+
+// Address returns the value of the "address" field in the mutation.
+func (m *MailMutation) Address() (r string, exists bool) {
+	v := m.address
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAddress returns the old "address" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldAddress(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAddress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAddress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAddress: %w", err)
+	}
+	return oldValue.Address, nil
+}
+
+// ResetAddress resets all changes to the "address" field.
+func (m *MailMutation) ResetAddress() {
+	m.address = nil
+}
+
+// SetSubject sets the "subject" field.
+func (m *MailMutation) SetSubject(s string) {
+	m.subject = &s
+}
+
+// Subject returns the value of the "subject" field in the mutation.
+func (m *MailMutation) Subject() (r string, exists bool) {
+	v := m.subject
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSubject returns the old "subject" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldSubject(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSubject is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSubject requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSubject: %w", err)
+	}
+	return oldValue.Subject, nil
+}
+
+// ResetSubject resets all changes to the "subject" field.
+func (m *MailMutation) ResetSubject() {
+	m.subject = nil
+}
+
+// SetTextSealed sets the "text_sealed" field.
+func (m *MailMutation) SetTextSealed(b []byte) {
+	m.text_sealed = &b
+}
+
+// TextSealed returns the value of the "text_sealed" field in the mutation.
+func (m *MailMutation) TextSealed() (r []byte, exists bool) {
+	v := m.text_sealed
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTextSealed returns the old "text_sealed" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldTextSealed(ctx context.Context) (v []byte, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTextSealed is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTextSealed requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTextSealed: %w", err)
+	}
+	return oldValue.TextSealed, nil
+}
+
+// ResetTextSealed resets all changes to the "text_sealed" field.
+func (m *MailMutation) ResetTextSealed() {
+	m.text_sealed = nil
+}
+
+// SetTries sets the "tries" field.
+func (m *MailMutation) SetTries(i int) {
+	m.tries = &i
+	m.addtries = nil
+}
+
+// Tries returns the value of the "tries" field in the mutation.
+func (m *MailMutation) Tries() (r int, exists bool) {
+	v := m.tries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTries returns the old "tries" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldTries(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTries is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTries requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTries: %w", err)
+	}
+	return oldValue.Tries, nil
+}
+
+// AddTries adds i to the "tries" field.
+func (m *MailMutation) AddTries(i int) {
+	if m.addtries != nil {
+		*m.addtries += i
+	} else {
+		m.addtries = &i
+	}
+}
+
+// AddedTries returns the value that was added to the "tries" field in this mutation.
+func (m *MailMutation) AddedTries() (r int, exists bool) {
+	v := m.addtries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTries resets all changes to the "tries" field.
+func (m *MailMutation) ResetTries() {
+	m.tries = nil
+	m.addtries = nil
+}
+
+// SetProblem sets the "problem" field.
+func (m *MailMutation) SetProblem(s string) {
+	m.problem = &s
+}
+
+// Problem returns the value of the "problem" field in the mutation.
+func (m *MailMutation) Problem() (r string, exists bool) {
+	v := m.problem
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProblem returns the old "problem" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldProblem(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProblem is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProblem requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProblem: %w", err)
+	}
+	return oldValue.Problem, nil
+}
+
+// ResetProblem resets all changes to the "problem" field.
+func (m *MailMutation) ResetProblem() {
+	m.problem = nil
+}
+
+// SetNextAt sets the "next_at" field.
+func (m *MailMutation) SetNextAt(c clock.Micros) {
+	m.next_at = &c
+	m.addnext_at = nil
+}
+
+// NextAt returns the value of the "next_at" field in the mutation.
+func (m *MailMutation) NextAt() (r clock.Micros, exists bool) {
+	v := m.next_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNextAt returns the old "next_at" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldNextAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNextAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNextAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNextAt: %w", err)
+	}
+	return oldValue.NextAt, nil
+}
+
+// AddNextAt adds c to the "next_at" field.
+func (m *MailMutation) AddNextAt(c clock.Micros) {
+	if m.addnext_at != nil {
+		*m.addnext_at += c
+	} else {
+		m.addnext_at = &c
+	}
+}
+
+// AddedNextAt returns the value that was added to the "next_at" field in this mutation.
+func (m *MailMutation) AddedNextAt() (r clock.Micros, exists bool) {
+	v := m.addnext_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetNextAt resets all changes to the "next_at" field.
+func (m *MailMutation) ResetNextAt() {
+	m.next_at = nil
+	m.addnext_at = nil
+}
+
+// SetNode sets the "node" field.
+func (m *MailMutation) SetNode(s string) {
+	m.node = &s
+}
+
+// Node returns the value of the "node" field in the mutation.
+func (m *MailMutation) Node() (r string, exists bool) {
+	v := m.node
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNode returns the old "node" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldNode(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNode is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNode requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNode: %w", err)
+	}
+	return oldValue.Node, nil
+}
+
+// ResetNode resets all changes to the "node" field.
+func (m *MailMutation) ResetNode() {
+	m.node = nil
+}
+
+// SetLeaseUntil sets the "lease_until" field.
+func (m *MailMutation) SetLeaseUntil(c clock.Micros) {
+	m.lease_until = &c
+	m.addlease_until = nil
+}
+
+// LeaseUntil returns the value of the "lease_until" field in the mutation.
+func (m *MailMutation) LeaseUntil() (r clock.Micros, exists bool) {
+	v := m.lease_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLeaseUntil returns the old "lease_until" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldLeaseUntil(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLeaseUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLeaseUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLeaseUntil: %w", err)
+	}
+	return oldValue.LeaseUntil, nil
+}
+
+// AddLeaseUntil adds c to the "lease_until" field.
+func (m *MailMutation) AddLeaseUntil(c clock.Micros) {
+	if m.addlease_until != nil {
+		*m.addlease_until += c
+	} else {
+		m.addlease_until = &c
+	}
+}
+
+// AddedLeaseUntil returns the value that was added to the "lease_until" field in this mutation.
+func (m *MailMutation) AddedLeaseUntil() (r clock.Micros, exists bool) {
+	v := m.addlease_until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearLeaseUntil clears the value of the "lease_until" field.
+func (m *MailMutation) ClearLeaseUntil() {
+	m.lease_until = nil
+	m.addlease_until = nil
+	m.clearedFields[mail.FieldLeaseUntil] = struct{}{}
+}
+
+// LeaseUntilCleared returns if the "lease_until" field was cleared in this mutation.
+func (m *MailMutation) LeaseUntilCleared() bool {
+	_, ok := m.clearedFields[mail.FieldLeaseUntil]
+	return ok
+}
+
+// ResetLeaseUntil resets all changes to the "lease_until" field.
+func (m *MailMutation) ResetLeaseUntil() {
+	m.lease_until = nil
+	m.addlease_until = nil
+	delete(m.clearedFields, mail.FieldLeaseUntil)
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *MailMutation) SetCreatedAt(c clock.Micros) {
+	m.created_at = &c
+	m.addcreated_at = nil
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *MailMutation) CreatedAt() (r clock.Micros, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldCreatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// AddCreatedAt adds c to the "created_at" field.
+func (m *MailMutation) AddCreatedAt(c clock.Micros) {
+	if m.addcreated_at != nil {
+		*m.addcreated_at += c
+	} else {
+		m.addcreated_at = &c
+	}
+}
+
+// AddedCreatedAt returns the value that was added to the "created_at" field in this mutation.
+func (m *MailMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
+	v := m.addcreated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *MailMutation) ResetCreatedAt() {
+	m.created_at = nil
+	m.addcreated_at = nil
+}
+
+// SetRefusedAt sets the "refused_at" field.
+func (m *MailMutation) SetRefusedAt(c clock.Micros) {
+	m.refused_at = &c
+	m.addrefused_at = nil
+}
+
+// RefusedAt returns the value of the "refused_at" field in the mutation.
+func (m *MailMutation) RefusedAt() (r clock.Micros, exists bool) {
+	v := m.refused_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRefusedAt returns the old "refused_at" field's value of the Mail entity.
+// If the Mail object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *MailMutation) OldRefusedAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRefusedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRefusedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRefusedAt: %w", err)
+	}
+	return oldValue.RefusedAt, nil
+}
+
+// AddRefusedAt adds c to the "refused_at" field.
+func (m *MailMutation) AddRefusedAt(c clock.Micros) {
+	if m.addrefused_at != nil {
+		*m.addrefused_at += c
+	} else {
+		m.addrefused_at = &c
+	}
+}
+
+// AddedRefusedAt returns the value that was added to the "refused_at" field in this mutation.
+func (m *MailMutation) AddedRefusedAt() (r clock.Micros, exists bool) {
+	v := m.addrefused_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearRefusedAt clears the value of the "refused_at" field.
+func (m *MailMutation) ClearRefusedAt() {
+	m.refused_at = nil
+	m.addrefused_at = nil
+	m.clearedFields[mail.FieldRefusedAt] = struct{}{}
+}
+
+// RefusedAtCleared returns if the "refused_at" field was cleared in this mutation.
+func (m *MailMutation) RefusedAtCleared() bool {
+	_, ok := m.clearedFields[mail.FieldRefusedAt]
+	return ok
+}
+
+// ResetRefusedAt resets all changes to the "refused_at" field.
+func (m *MailMutation) ResetRefusedAt() {
+	m.refused_at = nil
+	m.addrefused_at = nil
+	delete(m.clearedFields, mail.FieldRefusedAt)
+}
+
+// Where appends a list predicates to the MailMutation builder.
+func (m *MailMutation) Where(ps ...predicate.Mail) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the MailMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *MailMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Mail, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *MailMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *MailMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Mail).
+func (m *MailMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *MailMutation) Fields() []string {
+	fields := make([]string, 0, 11)
+	if m.account_id != nil {
+		fields = append(fields, mail.FieldAccountID)
+	}
+	if m.address != nil {
+		fields = append(fields, mail.FieldAddress)
+	}
+	if m.subject != nil {
+		fields = append(fields, mail.FieldSubject)
+	}
+	if m.text_sealed != nil {
+		fields = append(fields, mail.FieldTextSealed)
+	}
+	if m.tries != nil {
+		fields = append(fields, mail.FieldTries)
+	}
+	if m.problem != nil {
+		fields = append(fields, mail.FieldProblem)
+	}
+	if m.next_at != nil {
+		fields = append(fields, mail.FieldNextAt)
+	}
+	if m.node != nil {
+		fields = append(fields, mail.FieldNode)
+	}
+	if m.lease_until != nil {
+		fields = append(fields, mail.FieldLeaseUntil)
+	}
+	if m.created_at != nil {
+		fields = append(fields, mail.FieldCreatedAt)
+	}
+	if m.refused_at != nil {
+		fields = append(fields, mail.FieldRefusedAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *MailMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case mail.FieldAccountID:
+		return m.AccountID()
+	case mail.FieldAddress:
+		return m.Address()
+	case mail.FieldSubject:
+		return m.Subject()
+	case mail.FieldTextSealed:
+		return m.TextSealed()
+	case mail.FieldTries:
+		return m.Tries()
+	case mail.FieldProblem:
+		return m.Problem()
+	case mail.FieldNextAt:
+		return m.NextAt()
+	case mail.FieldNode:
+		return m.Node()
+	case mail.FieldLeaseUntil:
+		return m.LeaseUntil()
+	case mail.FieldCreatedAt:
+		return m.CreatedAt()
+	case mail.FieldRefusedAt:
+		return m.RefusedAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *MailMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case mail.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case mail.FieldAddress:
+		return m.OldAddress(ctx)
+	case mail.FieldSubject:
+		return m.OldSubject(ctx)
+	case mail.FieldTextSealed:
+		return m.OldTextSealed(ctx)
+	case mail.FieldTries:
+		return m.OldTries(ctx)
+	case mail.FieldProblem:
+		return m.OldProblem(ctx)
+	case mail.FieldNextAt:
+		return m.OldNextAt(ctx)
+	case mail.FieldNode:
+		return m.OldNode(ctx)
+	case mail.FieldLeaseUntil:
+		return m.OldLeaseUntil(ctx)
+	case mail.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case mail.FieldRefusedAt:
+		return m.OldRefusedAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown Mail field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MailMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case mail.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case mail.FieldAddress:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAddress(v)
+		return nil
+	case mail.FieldSubject:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSubject(v)
+		return nil
+	case mail.FieldTextSealed:
+		v, ok := value.([]byte)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTextSealed(v)
+		return nil
+	case mail.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTries(v)
+		return nil
+	case mail.FieldProblem:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProblem(v)
+		return nil
+	case mail.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNextAt(v)
+		return nil
+	case mail.FieldNode:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNode(v)
+		return nil
+	case mail.FieldLeaseUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLeaseUntil(v)
+		return nil
+	case mail.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case mail.FieldRefusedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRefusedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Mail field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *MailMutation) AddedFields() []string {
+	var fields []string
+	if m.addtries != nil {
+		fields = append(fields, mail.FieldTries)
+	}
+	if m.addnext_at != nil {
+		fields = append(fields, mail.FieldNextAt)
+	}
+	if m.addlease_until != nil {
+		fields = append(fields, mail.FieldLeaseUntil)
+	}
+	if m.addcreated_at != nil {
+		fields = append(fields, mail.FieldCreatedAt)
+	}
+	if m.addrefused_at != nil {
+		fields = append(fields, mail.FieldRefusedAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *MailMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case mail.FieldTries:
+		return m.AddedTries()
+	case mail.FieldNextAt:
+		return m.AddedNextAt()
+	case mail.FieldLeaseUntil:
+		return m.AddedLeaseUntil()
+	case mail.FieldCreatedAt:
+		return m.AddedCreatedAt()
+	case mail.FieldRefusedAt:
+		return m.AddedRefusedAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *MailMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case mail.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTries(v)
+		return nil
+	case mail.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNextAt(v)
+		return nil
+	case mail.FieldLeaseUntil:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddLeaseUntil(v)
+		return nil
+	case mail.FieldCreatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCreatedAt(v)
+		return nil
+	case mail.FieldRefusedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddRefusedAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Mail numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *MailMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(mail.FieldLeaseUntil) {
+		fields = append(fields, mail.FieldLeaseUntil)
+	}
+	if m.FieldCleared(mail.FieldRefusedAt) {
+		fields = append(fields, mail.FieldRefusedAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *MailMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *MailMutation) ClearField(name string) error {
+	switch name {
+	case mail.FieldLeaseUntil:
+		m.ClearLeaseUntil()
+		return nil
+	case mail.FieldRefusedAt:
+		m.ClearRefusedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Mail nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *MailMutation) ResetField(name string) error {
+	switch name {
+	case mail.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case mail.FieldAddress:
+		m.ResetAddress()
+		return nil
+	case mail.FieldSubject:
+		m.ResetSubject()
+		return nil
+	case mail.FieldTextSealed:
+		m.ResetTextSealed()
+		return nil
+	case mail.FieldTries:
+		m.ResetTries()
+		return nil
+	case mail.FieldProblem:
+		m.ResetProblem()
+		return nil
+	case mail.FieldNextAt:
+		m.ResetNextAt()
+		return nil
+	case mail.FieldNode:
+		m.ResetNode()
+		return nil
+	case mail.FieldLeaseUntil:
+		m.ResetLeaseUntil()
+		return nil
+	case mail.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case mail.FieldRefusedAt:
+		m.ResetRefusedAt()
+		return nil
+	}
+	return fmt.Errorf("unknown Mail field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *MailMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *MailMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *MailMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *MailMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *MailMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *MailMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *MailMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Mail unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *MailMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Mail edge %s", name)
 }
 
 // MaskMutation represents an operation that mutates the Mask nodes in the graph.
@@ -13320,8 +20431,12 @@ type NumberMutation struct {
 	disabled            *bool
 	read_to             *int64
 	addread_to          *int64
+	shown_at            *clock.Micros
+	addshown_at         *clock.Micros
 	created_at          *clock.Micros
 	addcreated_at       *clock.Micros
+	updated_at          *clock.Micros
+	addupdated_at       *clock.Micros
 	clearedFields       map[string]struct{}
 	account             *uuid.UUID
 	clearedaccount      bool
@@ -13339,6 +20454,9 @@ type NumberMutation struct {
 	masks               map[uuid.UUID]struct{}
 	removedmasks        map[uuid.UUID]struct{}
 	clearedmasks        bool
+	choices             map[int]struct{}
+	removedchoices      map[int]struct{}
+	clearedchoices      bool
 	mask_parties        map[int]struct{}
 	removedmask_parties map[int]struct{}
 	clearedmask_parties bool
@@ -13949,6 +21067,76 @@ func (m *NumberMutation) ResetReadTo() {
 	m.addread_to = nil
 }
 
+// SetShownAt sets the "shown_at" field.
+func (m *NumberMutation) SetShownAt(c clock.Micros) {
+	m.shown_at = &c
+	m.addshown_at = nil
+}
+
+// ShownAt returns the value of the "shown_at" field in the mutation.
+func (m *NumberMutation) ShownAt() (r clock.Micros, exists bool) {
+	v := m.shown_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldShownAt returns the old "shown_at" field's value of the Number entity.
+// If the Number object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *NumberMutation) OldShownAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldShownAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldShownAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldShownAt: %w", err)
+	}
+	return oldValue.ShownAt, nil
+}
+
+// AddShownAt adds c to the "shown_at" field.
+func (m *NumberMutation) AddShownAt(c clock.Micros) {
+	if m.addshown_at != nil {
+		*m.addshown_at += c
+	} else {
+		m.addshown_at = &c
+	}
+}
+
+// AddedShownAt returns the value that was added to the "shown_at" field in this mutation.
+func (m *NumberMutation) AddedShownAt() (r clock.Micros, exists bool) {
+	v := m.addshown_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearShownAt clears the value of the "shown_at" field.
+func (m *NumberMutation) ClearShownAt() {
+	m.shown_at = nil
+	m.addshown_at = nil
+	m.clearedFields[number.FieldShownAt] = struct{}{}
+}
+
+// ShownAtCleared returns if the "shown_at" field was cleared in this mutation.
+func (m *NumberMutation) ShownAtCleared() bool {
+	_, ok := m.clearedFields[number.FieldShownAt]
+	return ok
+}
+
+// ResetShownAt resets all changes to the "shown_at" field.
+func (m *NumberMutation) ResetShownAt() {
+	m.shown_at = nil
+	m.addshown_at = nil
+	delete(m.clearedFields, number.FieldShownAt)
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *NumberMutation) SetCreatedAt(c clock.Micros) {
 	m.created_at = &c
@@ -14003,6 +21191,62 @@ func (m *NumberMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
 func (m *NumberMutation) ResetCreatedAt() {
 	m.created_at = nil
 	m.addcreated_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *NumberMutation) SetUpdatedAt(c clock.Micros) {
+	m.updated_at = &c
+	m.addupdated_at = nil
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *NumberMutation) UpdatedAt() (r clock.Micros, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the Number entity.
+// If the Number object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *NumberMutation) OldUpdatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// AddUpdatedAt adds c to the "updated_at" field.
+func (m *NumberMutation) AddUpdatedAt(c clock.Micros) {
+	if m.addupdated_at != nil {
+		*m.addupdated_at += c
+	} else {
+		m.addupdated_at = &c
+	}
+}
+
+// AddedUpdatedAt returns the value that was added to the "updated_at" field in this mutation.
+func (m *NumberMutation) AddedUpdatedAt() (r clock.Micros, exists bool) {
+	v := m.addupdated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *NumberMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+	m.addupdated_at = nil
 }
 
 // ClearAccount clears the "account" edge to the Account entity.
@@ -14275,6 +21519,60 @@ func (m *NumberMutation) ResetMasks() {
 	m.removedmasks = nil
 }
 
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by ids.
+func (m *NumberMutation) AddChoiceIDs(ids ...int) {
+	if m.choices == nil {
+		m.choices = make(map[int]struct{})
+	}
+	for i := range ids {
+		m.choices[ids[i]] = struct{}{}
+	}
+}
+
+// ClearChoices clears the "choices" edge to the GroupChoice entity.
+func (m *NumberMutation) ClearChoices() {
+	m.clearedchoices = true
+}
+
+// ChoicesCleared reports if the "choices" edge to the GroupChoice entity was cleared.
+func (m *NumberMutation) ChoicesCleared() bool {
+	return m.clearedchoices
+}
+
+// RemoveChoiceIDs removes the "choices" edge to the GroupChoice entity by IDs.
+func (m *NumberMutation) RemoveChoiceIDs(ids ...int) {
+	if m.removedchoices == nil {
+		m.removedchoices = make(map[int]struct{})
+	}
+	for i := range ids {
+		delete(m.choices, ids[i])
+		m.removedchoices[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedChoices returns the removed IDs of the "choices" edge to the GroupChoice entity.
+func (m *NumberMutation) RemovedChoicesIDs() (ids []int) {
+	for id := range m.removedchoices {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ChoicesIDs returns the "choices" edge IDs in the mutation.
+func (m *NumberMutation) ChoicesIDs() (ids []int) {
+	for id := range m.choices {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetChoices resets all changes to the "choices" edge.
+func (m *NumberMutation) ResetChoices() {
+	m.choices = nil
+	m.clearedchoices = false
+	m.removedchoices = nil
+}
+
 // AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by ids.
 func (m *NumberMutation) AddMaskPartyIDs(ids ...int) {
 	if m.mask_parties == nil {
@@ -14363,7 +21661,7 @@ func (m *NumberMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *NumberMutation) Fields() []string {
-	fields := make([]string, 0, 13)
+	fields := make([]string, 0, 15)
 	if m.account != nil {
 		fields = append(fields, number.FieldAccountID)
 	}
@@ -14400,8 +21698,14 @@ func (m *NumberMutation) Fields() []string {
 	if m.read_to != nil {
 		fields = append(fields, number.FieldReadTo)
 	}
+	if m.shown_at != nil {
+		fields = append(fields, number.FieldShownAt)
+	}
 	if m.created_at != nil {
 		fields = append(fields, number.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, number.FieldUpdatedAt)
 	}
 	return fields
 }
@@ -14435,8 +21739,12 @@ func (m *NumberMutation) Field(name string) (ent.Value, bool) {
 		return m.DeviceID()
 	case number.FieldReadTo:
 		return m.ReadTo()
+	case number.FieldShownAt:
+		return m.ShownAt()
 	case number.FieldCreatedAt:
 		return m.CreatedAt()
+	case number.FieldUpdatedAt:
+		return m.UpdatedAt()
 	}
 	return nil, false
 }
@@ -14470,8 +21778,12 @@ func (m *NumberMutation) OldField(ctx context.Context, name string) (ent.Value, 
 		return m.OldDeviceID(ctx)
 	case number.FieldReadTo:
 		return m.OldReadTo(ctx)
+	case number.FieldShownAt:
+		return m.OldShownAt(ctx)
 	case number.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
+	case number.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown Number field %s", name)
 }
@@ -14565,12 +21877,26 @@ func (m *NumberMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetReadTo(v)
 		return nil
+	case number.FieldShownAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetShownAt(v)
+		return nil
 	case number.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCreatedAt(v)
+		return nil
+	case number.FieldUpdatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Number field %s", name)
@@ -14586,8 +21912,14 @@ func (m *NumberMutation) AddedFields() []string {
 	if m.addread_to != nil {
 		fields = append(fields, number.FieldReadTo)
 	}
+	if m.addshown_at != nil {
+		fields = append(fields, number.FieldShownAt)
+	}
 	if m.addcreated_at != nil {
 		fields = append(fields, number.FieldCreatedAt)
+	}
+	if m.addupdated_at != nil {
+		fields = append(fields, number.FieldUpdatedAt)
 	}
 	return fields
 }
@@ -14601,8 +21933,12 @@ func (m *NumberMutation) AddedField(name string) (ent.Value, bool) {
 		return m.AddedConcurrency()
 	case number.FieldReadTo:
 		return m.AddedReadTo()
+	case number.FieldShownAt:
+		return m.AddedShownAt()
 	case number.FieldCreatedAt:
 		return m.AddedCreatedAt()
+	case number.FieldUpdatedAt:
+		return m.AddedUpdatedAt()
 	}
 	return nil, false
 }
@@ -14626,12 +21962,26 @@ func (m *NumberMutation) AddField(name string, value ent.Value) error {
 		}
 		m.AddReadTo(v)
 		return nil
+	case number.FieldShownAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddShownAt(v)
+		return nil
 	case number.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddCreatedAt(v)
+		return nil
+	case number.FieldUpdatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUpdatedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Number numeric field %s", name)
@@ -14646,6 +21996,9 @@ func (m *NumberMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(number.FieldDeviceID) {
 		fields = append(fields, number.FieldDeviceID)
+	}
+	if m.FieldCleared(number.FieldShownAt) {
+		fields = append(fields, number.FieldShownAt)
 	}
 	return fields
 }
@@ -14666,6 +22019,9 @@ func (m *NumberMutation) ClearField(name string) error {
 		return nil
 	case number.FieldDeviceID:
 		m.ClearDeviceID()
+		return nil
+	case number.FieldShownAt:
+		m.ClearShownAt()
 		return nil
 	}
 	return fmt.Errorf("unknown Number nullable field %s", name)
@@ -14711,8 +22067,14 @@ func (m *NumberMutation) ResetField(name string) error {
 	case number.FieldReadTo:
 		m.ResetReadTo()
 		return nil
+	case number.FieldShownAt:
+		m.ResetShownAt()
+		return nil
 	case number.FieldCreatedAt:
 		m.ResetCreatedAt()
+		return nil
+	case number.FieldUpdatedAt:
+		m.ResetUpdatedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown Number field %s", name)
@@ -14720,7 +22082,7 @@ func (m *NumberMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *NumberMutation) AddedEdges() []string {
-	edges := make([]string, 0, 7)
+	edges := make([]string, 0, 8)
 	if m.account != nil {
 		edges = append(edges, number.EdgeAccount)
 	}
@@ -14738,6 +22100,9 @@ func (m *NumberMutation) AddedEdges() []string {
 	}
 	if m.masks != nil {
 		edges = append(edges, number.EdgeMasks)
+	}
+	if m.choices != nil {
+		edges = append(edges, number.EdgeChoices)
 	}
 	if m.mask_parties != nil {
 		edges = append(edges, number.EdgeMaskParties)
@@ -14781,6 +22146,12 @@ func (m *NumberMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case number.EdgeChoices:
+		ids := make([]ent.Value, 0, len(m.choices))
+		for id := range m.choices {
+			ids = append(ids, id)
+		}
+		return ids
 	case number.EdgeMaskParties:
 		ids := make([]ent.Value, 0, len(m.mask_parties))
 		for id := range m.mask_parties {
@@ -14793,7 +22164,7 @@ func (m *NumberMutation) AddedIDs(name string) []ent.Value {
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *NumberMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 7)
+	edges := make([]string, 0, 8)
 	if m.removedgroups != nil {
 		edges = append(edges, number.EdgeGroups)
 	}
@@ -14805,6 +22176,9 @@ func (m *NumberMutation) RemovedEdges() []string {
 	}
 	if m.removedmasks != nil {
 		edges = append(edges, number.EdgeMasks)
+	}
+	if m.removedchoices != nil {
+		edges = append(edges, number.EdgeChoices)
 	}
 	if m.removedmask_parties != nil {
 		edges = append(edges, number.EdgeMaskParties)
@@ -14840,6 +22214,12 @@ func (m *NumberMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case number.EdgeChoices:
+		ids := make([]ent.Value, 0, len(m.removedchoices))
+		for id := range m.removedchoices {
+			ids = append(ids, id)
+		}
+		return ids
 	case number.EdgeMaskParties:
 		ids := make([]ent.Value, 0, len(m.removedmask_parties))
 		for id := range m.removedmask_parties {
@@ -14852,7 +22232,7 @@ func (m *NumberMutation) RemovedIDs(name string) []ent.Value {
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *NumberMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 7)
+	edges := make([]string, 0, 8)
 	if m.clearedaccount {
 		edges = append(edges, number.EdgeAccount)
 	}
@@ -14870,6 +22250,9 @@ func (m *NumberMutation) ClearedEdges() []string {
 	}
 	if m.clearedmasks {
 		edges = append(edges, number.EdgeMasks)
+	}
+	if m.clearedchoices {
+		edges = append(edges, number.EdgeChoices)
 	}
 	if m.clearedmask_parties {
 		edges = append(edges, number.EdgeMaskParties)
@@ -14893,6 +22276,8 @@ func (m *NumberMutation) EdgeCleared(name string) bool {
 		return m.clearedcalls
 	case number.EdgeMasks:
 		return m.clearedmasks
+	case number.EdgeChoices:
+		return m.clearedchoices
 	case number.EdgeMaskParties:
 		return m.clearedmask_parties
 	}
@@ -14935,6 +22320,9 @@ func (m *NumberMutation) ResetEdge(name string) error {
 	case number.EdgeMasks:
 		m.ResetMasks()
 		return nil
+	case number.EdgeChoices:
+		m.ResetChoices()
+		return nil
 	case number.EdgeMaskParties:
 		m.ResetMaskParties()
 		return nil
@@ -14949,14 +22337,20 @@ type NumberGroupMutation struct {
 	typ            string
 	id             *uuid.UUID
 	name           *string
+	policy         *numbergroup.Policy
 	created_at     *clock.Micros
 	addcreated_at  *clock.Micros
+	updated_at     *clock.Micros
+	addupdated_at  *clock.Micros
 	clearedFields  map[string]struct{}
 	account        *uuid.UUID
 	clearedaccount bool
 	numbers        map[uuid.UUID]struct{}
 	removednumbers map[uuid.UUID]struct{}
 	clearednumbers bool
+	choices        map[int]struct{}
+	removedchoices map[int]struct{}
+	clearedchoices bool
 	done           bool
 	oldValue       func(context.Context) (*NumberGroup, error)
 	predicates     []predicate.NumberGroup
@@ -15138,6 +22532,42 @@ func (m *NumberGroupMutation) ResetName() {
 	m.name = nil
 }
 
+// SetPolicy sets the "policy" field.
+func (m *NumberGroupMutation) SetPolicy(n numbergroup.Policy) {
+	m.policy = &n
+}
+
+// Policy returns the value of the "policy" field in the mutation.
+func (m *NumberGroupMutation) Policy() (r numbergroup.Policy, exists bool) {
+	v := m.policy
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldPolicy returns the old "policy" field's value of the NumberGroup entity.
+// If the NumberGroup object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *NumberGroupMutation) OldPolicy(ctx context.Context) (v numbergroup.Policy, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldPolicy is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldPolicy requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldPolicy: %w", err)
+	}
+	return oldValue.Policy, nil
+}
+
+// ResetPolicy resets all changes to the "policy" field.
+func (m *NumberGroupMutation) ResetPolicy() {
+	m.policy = nil
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *NumberGroupMutation) SetCreatedAt(c clock.Micros) {
 	m.created_at = &c
@@ -15192,6 +22622,62 @@ func (m *NumberGroupMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
 func (m *NumberGroupMutation) ResetCreatedAt() {
 	m.created_at = nil
 	m.addcreated_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *NumberGroupMutation) SetUpdatedAt(c clock.Micros) {
+	m.updated_at = &c
+	m.addupdated_at = nil
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *NumberGroupMutation) UpdatedAt() (r clock.Micros, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the NumberGroup entity.
+// If the NumberGroup object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *NumberGroupMutation) OldUpdatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// AddUpdatedAt adds c to the "updated_at" field.
+func (m *NumberGroupMutation) AddUpdatedAt(c clock.Micros) {
+	if m.addupdated_at != nil {
+		*m.addupdated_at += c
+	} else {
+		m.addupdated_at = &c
+	}
+}
+
+// AddedUpdatedAt returns the value that was added to the "updated_at" field in this mutation.
+func (m *NumberGroupMutation) AddedUpdatedAt() (r clock.Micros, exists bool) {
+	v := m.addupdated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *NumberGroupMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+	m.addupdated_at = nil
 }
 
 // ClearAccount clears the "account" edge to the Account entity.
@@ -15275,6 +22761,60 @@ func (m *NumberGroupMutation) ResetNumbers() {
 	m.removednumbers = nil
 }
 
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by ids.
+func (m *NumberGroupMutation) AddChoiceIDs(ids ...int) {
+	if m.choices == nil {
+		m.choices = make(map[int]struct{})
+	}
+	for i := range ids {
+		m.choices[ids[i]] = struct{}{}
+	}
+}
+
+// ClearChoices clears the "choices" edge to the GroupChoice entity.
+func (m *NumberGroupMutation) ClearChoices() {
+	m.clearedchoices = true
+}
+
+// ChoicesCleared reports if the "choices" edge to the GroupChoice entity was cleared.
+func (m *NumberGroupMutation) ChoicesCleared() bool {
+	return m.clearedchoices
+}
+
+// RemoveChoiceIDs removes the "choices" edge to the GroupChoice entity by IDs.
+func (m *NumberGroupMutation) RemoveChoiceIDs(ids ...int) {
+	if m.removedchoices == nil {
+		m.removedchoices = make(map[int]struct{})
+	}
+	for i := range ids {
+		delete(m.choices, ids[i])
+		m.removedchoices[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedChoices returns the removed IDs of the "choices" edge to the GroupChoice entity.
+func (m *NumberGroupMutation) RemovedChoicesIDs() (ids []int) {
+	for id := range m.removedchoices {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ChoicesIDs returns the "choices" edge IDs in the mutation.
+func (m *NumberGroupMutation) ChoicesIDs() (ids []int) {
+	for id := range m.choices {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetChoices resets all changes to the "choices" edge.
+func (m *NumberGroupMutation) ResetChoices() {
+	m.choices = nil
+	m.clearedchoices = false
+	m.removedchoices = nil
+}
+
 // Where appends a list predicates to the NumberGroupMutation builder.
 func (m *NumberGroupMutation) Where(ps ...predicate.NumberGroup) {
 	m.predicates = append(m.predicates, ps...)
@@ -15309,15 +22849,21 @@ func (m *NumberGroupMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *NumberGroupMutation) Fields() []string {
-	fields := make([]string, 0, 3)
+	fields := make([]string, 0, 5)
 	if m.account != nil {
 		fields = append(fields, numbergroup.FieldAccountID)
 	}
 	if m.name != nil {
 		fields = append(fields, numbergroup.FieldName)
 	}
+	if m.policy != nil {
+		fields = append(fields, numbergroup.FieldPolicy)
+	}
 	if m.created_at != nil {
 		fields = append(fields, numbergroup.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, numbergroup.FieldUpdatedAt)
 	}
 	return fields
 }
@@ -15331,8 +22877,12 @@ func (m *NumberGroupMutation) Field(name string) (ent.Value, bool) {
 		return m.AccountID()
 	case numbergroup.FieldName:
 		return m.Name()
+	case numbergroup.FieldPolicy:
+		return m.Policy()
 	case numbergroup.FieldCreatedAt:
 		return m.CreatedAt()
+	case numbergroup.FieldUpdatedAt:
+		return m.UpdatedAt()
 	}
 	return nil, false
 }
@@ -15346,8 +22896,12 @@ func (m *NumberGroupMutation) OldField(ctx context.Context, name string) (ent.Va
 		return m.OldAccountID(ctx)
 	case numbergroup.FieldName:
 		return m.OldName(ctx)
+	case numbergroup.FieldPolicy:
+		return m.OldPolicy(ctx)
 	case numbergroup.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
+	case numbergroup.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown NumberGroup field %s", name)
 }
@@ -15371,12 +22925,26 @@ func (m *NumberGroupMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetName(v)
 		return nil
+	case numbergroup.FieldPolicy:
+		v, ok := value.(numbergroup.Policy)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetPolicy(v)
+		return nil
 	case numbergroup.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCreatedAt(v)
+		return nil
+	case numbergroup.FieldUpdatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown NumberGroup field %s", name)
@@ -15389,6 +22957,9 @@ func (m *NumberGroupMutation) AddedFields() []string {
 	if m.addcreated_at != nil {
 		fields = append(fields, numbergroup.FieldCreatedAt)
 	}
+	if m.addupdated_at != nil {
+		fields = append(fields, numbergroup.FieldUpdatedAt)
+	}
 	return fields
 }
 
@@ -15399,6 +22970,8 @@ func (m *NumberGroupMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
 	case numbergroup.FieldCreatedAt:
 		return m.AddedCreatedAt()
+	case numbergroup.FieldUpdatedAt:
+		return m.AddedUpdatedAt()
 	}
 	return nil, false
 }
@@ -15414,6 +22987,13 @@ func (m *NumberGroupMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddCreatedAt(v)
+		return nil
+	case numbergroup.FieldUpdatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUpdatedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown NumberGroup numeric field %s", name)
@@ -15448,8 +23028,14 @@ func (m *NumberGroupMutation) ResetField(name string) error {
 	case numbergroup.FieldName:
 		m.ResetName()
 		return nil
+	case numbergroup.FieldPolicy:
+		m.ResetPolicy()
+		return nil
 	case numbergroup.FieldCreatedAt:
 		m.ResetCreatedAt()
+		return nil
+	case numbergroup.FieldUpdatedAt:
+		m.ResetUpdatedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown NumberGroup field %s", name)
@@ -15457,12 +23043,15 @@ func (m *NumberGroupMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *NumberGroupMutation) AddedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.account != nil {
 		edges = append(edges, numbergroup.EdgeAccount)
 	}
 	if m.numbers != nil {
 		edges = append(edges, numbergroup.EdgeNumbers)
+	}
+	if m.choices != nil {
+		edges = append(edges, numbergroup.EdgeChoices)
 	}
 	return edges
 }
@@ -15481,15 +23070,24 @@ func (m *NumberGroupMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case numbergroup.EdgeChoices:
+		ids := make([]ent.Value, 0, len(m.choices))
+		for id := range m.choices {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *NumberGroupMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.removednumbers != nil {
 		edges = append(edges, numbergroup.EdgeNumbers)
+	}
+	if m.removedchoices != nil {
+		edges = append(edges, numbergroup.EdgeChoices)
 	}
 	return edges
 }
@@ -15504,18 +23102,27 @@ func (m *NumberGroupMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case numbergroup.EdgeChoices:
+		ids := make([]ent.Value, 0, len(m.removedchoices))
+		for id := range m.removedchoices {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *NumberGroupMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.clearedaccount {
 		edges = append(edges, numbergroup.EdgeAccount)
 	}
 	if m.clearednumbers {
 		edges = append(edges, numbergroup.EdgeNumbers)
+	}
+	if m.clearedchoices {
+		edges = append(edges, numbergroup.EdgeChoices)
 	}
 	return edges
 }
@@ -15528,6 +23135,8 @@ func (m *NumberGroupMutation) EdgeCleared(name string) bool {
 		return m.clearedaccount
 	case numbergroup.EdgeNumbers:
 		return m.clearednumbers
+	case numbergroup.EdgeChoices:
+		return m.clearedchoices
 	}
 	return false
 }
@@ -15552,6 +23161,9 @@ func (m *NumberGroupMutation) ResetEdge(name string) error {
 		return nil
 	case numbergroup.EdgeNumbers:
 		m.ResetNumbers()
+		return nil
+	case numbergroup.EdgeChoices:
+		m.ResetChoices()
 		return nil
 	}
 	return fmt.Errorf("unknown NumberGroup edge %s", name)
@@ -18410,27 +26022,31 @@ func (m *SettingMutation) ResetEdge(name string) error {
 // SipNumberMutation represents an operation that mutates the SipNumber nodes in the graph.
 type SipNumberMutation struct {
 	config
-	op              Op
-	typ             string
-	id              *uuid.UUID
-	number          *string
-	password_sealed *[]byte
-	secure          *bool
-	alias           *string
-	created_at      *clock.Micros
-	addcreated_at   *clock.Micros
-	clearedFields   map[string]struct{}
-	account         *uuid.UUID
-	clearedaccount  bool
-	rings           map[int]struct{}
-	removedrings    map[int]struct{}
-	clearedrings    bool
-	contacts        map[uuid.UUID]struct{}
-	removedcontacts map[uuid.UUID]struct{}
-	clearedcontacts bool
-	done            bool
-	oldValue        func(context.Context) (*SipNumber, error)
-	predicates      []predicate.SipNumber
+	op               Op
+	typ              string
+	id               *uuid.UUID
+	number           *string
+	password_sealed  *[]byte
+	secure           *bool
+	alias            *string
+	registered_at    *clock.Micros
+	addregistered_at *clock.Micros
+	created_at       *clock.Micros
+	addcreated_at    *clock.Micros
+	updated_at       *clock.Micros
+	addupdated_at    *clock.Micros
+	clearedFields    map[string]struct{}
+	account          *uuid.UUID
+	clearedaccount   bool
+	rings            map[int]struct{}
+	removedrings     map[int]struct{}
+	clearedrings     bool
+	contacts         map[uuid.UUID]struct{}
+	removedcontacts  map[uuid.UUID]struct{}
+	clearedcontacts  bool
+	done             bool
+	oldValue         func(context.Context) (*SipNumber, error)
+	predicates       []predicate.SipNumber
 }
 
 var _ ent.Mutation = (*SipNumberMutation)(nil)
@@ -18717,6 +26333,76 @@ func (m *SipNumberMutation) ResetAlias() {
 	m.alias = nil
 }
 
+// SetRegisteredAt sets the "registered_at" field.
+func (m *SipNumberMutation) SetRegisteredAt(c clock.Micros) {
+	m.registered_at = &c
+	m.addregistered_at = nil
+}
+
+// RegisteredAt returns the value of the "registered_at" field in the mutation.
+func (m *SipNumberMutation) RegisteredAt() (r clock.Micros, exists bool) {
+	v := m.registered_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRegisteredAt returns the old "registered_at" field's value of the SipNumber entity.
+// If the SipNumber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SipNumberMutation) OldRegisteredAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRegisteredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRegisteredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRegisteredAt: %w", err)
+	}
+	return oldValue.RegisteredAt, nil
+}
+
+// AddRegisteredAt adds c to the "registered_at" field.
+func (m *SipNumberMutation) AddRegisteredAt(c clock.Micros) {
+	if m.addregistered_at != nil {
+		*m.addregistered_at += c
+	} else {
+		m.addregistered_at = &c
+	}
+}
+
+// AddedRegisteredAt returns the value that was added to the "registered_at" field in this mutation.
+func (m *SipNumberMutation) AddedRegisteredAt() (r clock.Micros, exists bool) {
+	v := m.addregistered_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearRegisteredAt clears the value of the "registered_at" field.
+func (m *SipNumberMutation) ClearRegisteredAt() {
+	m.registered_at = nil
+	m.addregistered_at = nil
+	m.clearedFields[sipnumber.FieldRegisteredAt] = struct{}{}
+}
+
+// RegisteredAtCleared returns if the "registered_at" field was cleared in this mutation.
+func (m *SipNumberMutation) RegisteredAtCleared() bool {
+	_, ok := m.clearedFields[sipnumber.FieldRegisteredAt]
+	return ok
+}
+
+// ResetRegisteredAt resets all changes to the "registered_at" field.
+func (m *SipNumberMutation) ResetRegisteredAt() {
+	m.registered_at = nil
+	m.addregistered_at = nil
+	delete(m.clearedFields, sipnumber.FieldRegisteredAt)
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (m *SipNumberMutation) SetCreatedAt(c clock.Micros) {
 	m.created_at = &c
@@ -18771,6 +26457,62 @@ func (m *SipNumberMutation) AddedCreatedAt() (r clock.Micros, exists bool) {
 func (m *SipNumberMutation) ResetCreatedAt() {
 	m.created_at = nil
 	m.addcreated_at = nil
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (m *SipNumberMutation) SetUpdatedAt(c clock.Micros) {
+	m.updated_at = &c
+	m.addupdated_at = nil
+}
+
+// UpdatedAt returns the value of the "updated_at" field in the mutation.
+func (m *SipNumberMutation) UpdatedAt() (r clock.Micros, exists bool) {
+	v := m.updated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUpdatedAt returns the old "updated_at" field's value of the SipNumber entity.
+// If the SipNumber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SipNumberMutation) OldUpdatedAt(ctx context.Context) (v clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUpdatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUpdatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUpdatedAt: %w", err)
+	}
+	return oldValue.UpdatedAt, nil
+}
+
+// AddUpdatedAt adds c to the "updated_at" field.
+func (m *SipNumberMutation) AddUpdatedAt(c clock.Micros) {
+	if m.addupdated_at != nil {
+		*m.addupdated_at += c
+	} else {
+		m.addupdated_at = &c
+	}
+}
+
+// AddedUpdatedAt returns the value that was added to the "updated_at" field in this mutation.
+func (m *SipNumberMutation) AddedUpdatedAt() (r clock.Micros, exists bool) {
+	v := m.addupdated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetUpdatedAt resets all changes to the "updated_at" field.
+func (m *SipNumberMutation) ResetUpdatedAt() {
+	m.updated_at = nil
+	m.addupdated_at = nil
 }
 
 // ClearAccount clears the "account" edge to the Account entity.
@@ -18942,7 +26684,7 @@ func (m *SipNumberMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *SipNumberMutation) Fields() []string {
-	fields := make([]string, 0, 6)
+	fields := make([]string, 0, 8)
 	if m.account != nil {
 		fields = append(fields, sipnumber.FieldAccountID)
 	}
@@ -18958,8 +26700,14 @@ func (m *SipNumberMutation) Fields() []string {
 	if m.alias != nil {
 		fields = append(fields, sipnumber.FieldAlias)
 	}
+	if m.registered_at != nil {
+		fields = append(fields, sipnumber.FieldRegisteredAt)
+	}
 	if m.created_at != nil {
 		fields = append(fields, sipnumber.FieldCreatedAt)
+	}
+	if m.updated_at != nil {
+		fields = append(fields, sipnumber.FieldUpdatedAt)
 	}
 	return fields
 }
@@ -18979,8 +26727,12 @@ func (m *SipNumberMutation) Field(name string) (ent.Value, bool) {
 		return m.Secure()
 	case sipnumber.FieldAlias:
 		return m.Alias()
+	case sipnumber.FieldRegisteredAt:
+		return m.RegisteredAt()
 	case sipnumber.FieldCreatedAt:
 		return m.CreatedAt()
+	case sipnumber.FieldUpdatedAt:
+		return m.UpdatedAt()
 	}
 	return nil, false
 }
@@ -19000,8 +26752,12 @@ func (m *SipNumberMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldSecure(ctx)
 	case sipnumber.FieldAlias:
 		return m.OldAlias(ctx)
+	case sipnumber.FieldRegisteredAt:
+		return m.OldRegisteredAt(ctx)
 	case sipnumber.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
+	case sipnumber.FieldUpdatedAt:
+		return m.OldUpdatedAt(ctx)
 	}
 	return nil, fmt.Errorf("unknown SipNumber field %s", name)
 }
@@ -19046,12 +26802,26 @@ func (m *SipNumberMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetAlias(v)
 		return nil
+	case sipnumber.FieldRegisteredAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRegisteredAt(v)
+		return nil
 	case sipnumber.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCreatedAt(v)
+		return nil
+	case sipnumber.FieldUpdatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUpdatedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown SipNumber field %s", name)
@@ -19061,8 +26831,14 @@ func (m *SipNumberMutation) SetField(name string, value ent.Value) error {
 // this mutation.
 func (m *SipNumberMutation) AddedFields() []string {
 	var fields []string
+	if m.addregistered_at != nil {
+		fields = append(fields, sipnumber.FieldRegisteredAt)
+	}
 	if m.addcreated_at != nil {
 		fields = append(fields, sipnumber.FieldCreatedAt)
+	}
+	if m.addupdated_at != nil {
+		fields = append(fields, sipnumber.FieldUpdatedAt)
 	}
 	return fields
 }
@@ -19072,8 +26848,12 @@ func (m *SipNumberMutation) AddedFields() []string {
 // was not set, or was not defined in the schema.
 func (m *SipNumberMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
+	case sipnumber.FieldRegisteredAt:
+		return m.AddedRegisteredAt()
 	case sipnumber.FieldCreatedAt:
 		return m.AddedCreatedAt()
+	case sipnumber.FieldUpdatedAt:
+		return m.AddedUpdatedAt()
 	}
 	return nil, false
 }
@@ -19083,12 +26863,26 @@ func (m *SipNumberMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *SipNumberMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case sipnumber.FieldRegisteredAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddRegisteredAt(v)
+		return nil
 	case sipnumber.FieldCreatedAt:
 		v, ok := value.(clock.Micros)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddCreatedAt(v)
+		return nil
+	case sipnumber.FieldUpdatedAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddUpdatedAt(v)
 		return nil
 	}
 	return fmt.Errorf("unknown SipNumber numeric field %s", name)
@@ -19097,7 +26891,11 @@ func (m *SipNumberMutation) AddField(name string, value ent.Value) error {
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
 func (m *SipNumberMutation) ClearedFields() []string {
-	return nil
+	var fields []string
+	if m.FieldCleared(sipnumber.FieldRegisteredAt) {
+		fields = append(fields, sipnumber.FieldRegisteredAt)
+	}
+	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
@@ -19110,6 +26908,11 @@ func (m *SipNumberMutation) FieldCleared(name string) bool {
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
 func (m *SipNumberMutation) ClearField(name string) error {
+	switch name {
+	case sipnumber.FieldRegisteredAt:
+		m.ClearRegisteredAt()
+		return nil
+	}
 	return fmt.Errorf("unknown SipNumber nullable field %s", name)
 }
 
@@ -19132,8 +26935,14 @@ func (m *SipNumberMutation) ResetField(name string) error {
 	case sipnumber.FieldAlias:
 		m.ResetAlias()
 		return nil
+	case sipnumber.FieldRegisteredAt:
+		m.ResetRegisteredAt()
+		return nil
 	case sipnumber.FieldCreatedAt:
 		m.ResetCreatedAt()
+		return nil
+	case sipnumber.FieldUpdatedAt:
+		m.ResetUpdatedAt()
 		return nil
 	}
 	return fmt.Errorf("unknown SipNumber field %s", name)

@@ -44,8 +44,12 @@ type Number struct {
 	DeviceID *uuid.UUID `json:"device_id,omitempty"`
 	// no message to it with this id or a lower one is unread: comms/message_deliver.go
 	ReadTo int64 `json:"-"`
+	// ShownAt holds the value of the "shown_at" field.
+	ShownAt *clock.Micros `json:"shown_at,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt clock.Micros `json:"created_at,omitempty"`
+	// UpdatedAt holds the value of the "updated_at" field.
+	UpdatedAt clock.Micros `json:"updated_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the NumberQuery when eager-loading is set.
 	Edges        NumberEdges `json:"edges"`
@@ -66,11 +70,13 @@ type NumberEdges struct {
 	Calls []*Call `json:"calls,omitempty"`
 	// Masks holds the value of the masks edge.
 	Masks []*Mask `json:"masks,omitempty"`
+	// Choices holds the value of the choices edge.
+	Choices []*GroupChoice `json:"choices,omitempty"`
 	// MaskParties holds the value of the mask_parties edge.
 	MaskParties []*MaskParty `json:"mask_parties,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [7]bool
+	loadedTypes [8]bool
 }
 
 // AccountOrErr returns the Account value or an error if the edge
@@ -131,10 +137,19 @@ func (e NumberEdges) MasksOrErr() ([]*Mask, error) {
 	return nil, &NotLoadedError{edge: "masks"}
 }
 
+// ChoicesOrErr returns the Choices value or an error if the edge
+// was not loaded in eager-loading.
+func (e NumberEdges) ChoicesOrErr() ([]*GroupChoice, error) {
+	if e.loadedTypes[6] {
+		return e.Choices, nil
+	}
+	return nil, &NotLoadedError{edge: "choices"}
+}
+
 // MaskPartiesOrErr returns the MaskParties value or an error if the edge
 // was not loaded in eager-loading.
 func (e NumberEdges) MaskPartiesOrErr() ([]*MaskParty, error) {
-	if e.loadedTypes[6] {
+	if e.loadedTypes[7] {
 		return e.MaskParties, nil
 	}
 	return nil, &NotLoadedError{edge: "mask_parties"}
@@ -149,7 +164,7 @@ func (*Number) scanValues(columns []string) ([]any, error) {
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
 		case number.FieldDisabled:
 			values[i] = new(sql.NullBool)
-		case number.FieldConcurrency, number.FieldReadTo, number.FieldCreatedAt:
+		case number.FieldConcurrency, number.FieldReadTo, number.FieldShownAt, number.FieldCreatedAt, number.FieldUpdatedAt:
 			values[i] = new(sql.NullInt64)
 		case number.FieldNumber, number.FieldAlias, number.FieldPinHash, number.FieldAbility, number.FieldSource, number.FieldLine, number.FieldAreaCode:
 			values[i] = new(sql.NullString)
@@ -249,11 +264,24 @@ func (_m *Number) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.ReadTo = value.Int64
 			}
+		case number.FieldShownAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field shown_at", values[i])
+			} else if value.Valid {
+				_m.ShownAt = new(clock.Micros)
+				*_m.ShownAt = clock.Micros(value.Int64)
+			}
 		case number.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field created_at", values[i])
 			} else if value.Valid {
 				_m.CreatedAt = clock.Micros(value.Int64)
+			}
+		case number.FieldUpdatedAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field updated_at", values[i])
+			} else if value.Valid {
+				_m.UpdatedAt = clock.Micros(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -296,6 +324,11 @@ func (_m *Number) QueryCalls() *CallQuery {
 // QueryMasks queries the "masks" edge of the Number entity.
 func (_m *Number) QueryMasks() *MaskQuery {
 	return NewNumberClient(_m.config).QueryMasks(_m)
+}
+
+// QueryChoices queries the "choices" edge of the Number entity.
+func (_m *Number) QueryChoices() *GroupChoiceQuery {
+	return NewNumberClient(_m.config).QueryChoices(_m)
 }
 
 // QueryMaskParties queries the "mask_parties" edge of the Number entity.
@@ -363,8 +396,16 @@ func (_m *Number) String() string {
 	builder.WriteString("read_to=")
 	builder.WriteString(fmt.Sprintf("%v", _m.ReadTo))
 	builder.WriteString(", ")
+	if v := _m.ShownAt; v != nil {
+		builder.WriteString("shown_at=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.CreatedAt))
+	builder.WriteString(", ")
+	builder.WriteString("updated_at=")
+	builder.WriteString(fmt.Sprintf("%v", _m.UpdatedAt))
 	builder.WriteByte(')')
 	return builder.String()
 }

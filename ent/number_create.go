@@ -10,6 +10,7 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/call"
 	"switchboard/ent/device"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
 	"switchboard/ent/number"
@@ -183,6 +184,20 @@ func (_c *NumberCreate) SetNillableReadTo(v *int64) *NumberCreate {
 	return _c
 }
 
+// SetShownAt sets the "shown_at" field.
+func (_c *NumberCreate) SetShownAt(v clock.Micros) *NumberCreate {
+	_c.mutation.SetShownAt(v)
+	return _c
+}
+
+// SetNillableShownAt sets the "shown_at" field if the given value is not nil.
+func (_c *NumberCreate) SetNillableShownAt(v *clock.Micros) *NumberCreate {
+	if v != nil {
+		_c.SetShownAt(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *NumberCreate) SetCreatedAt(v clock.Micros) *NumberCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -193,6 +208,20 @@ func (_c *NumberCreate) SetCreatedAt(v clock.Micros) *NumberCreate {
 func (_c *NumberCreate) SetNillableCreatedAt(v *clock.Micros) *NumberCreate {
 	if v != nil {
 		_c.SetCreatedAt(*v)
+	}
+	return _c
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_c *NumberCreate) SetUpdatedAt(v clock.Micros) *NumberCreate {
+	_c.mutation.SetUpdatedAt(v)
+	return _c
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_c *NumberCreate) SetNillableUpdatedAt(v *clock.Micros) *NumberCreate {
+	if v != nil {
+		_c.SetUpdatedAt(*v)
 	}
 	return _c
 }
@@ -281,6 +310,21 @@ func (_c *NumberCreate) AddMasks(v ...*Mask) *NumberCreate {
 	return _c.AddMaskIDs(ids...)
 }
 
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by IDs.
+func (_c *NumberCreate) AddChoiceIDs(ids ...int) *NumberCreate {
+	_c.mutation.AddChoiceIDs(ids...)
+	return _c
+}
+
+// AddChoices adds the "choices" edges to the GroupChoice entity.
+func (_c *NumberCreate) AddChoices(v ...*GroupChoice) *NumberCreate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddChoiceIDs(ids...)
+}
+
 // AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by IDs.
 func (_c *NumberCreate) AddMaskPartyIDs(ids ...int) *NumberCreate {
 	_c.mutation.AddMaskPartyIDs(ids...)
@@ -367,6 +411,10 @@ func (_c *NumberCreate) defaults() {
 		v := number.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
 	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		v := number.DefaultUpdatedAt()
+		_c.mutation.SetUpdatedAt(v)
+	}
 	if _, ok := _c.mutation.ID(); !ok {
 		v := number.DefaultID()
 		_c.mutation.SetID(v)
@@ -417,6 +465,9 @@ func (_c *NumberCreate) check() error {
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "Number.created_at"`)}
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "Number.updated_at"`)}
 	}
 	if len(_c.mutation.AccountIDs()) == 0 {
 		return &ValidationError{Name: "account", err: errors.New(`ent: missing required edge "Number.account"`)}
@@ -497,9 +548,17 @@ func (_c *NumberCreate) createSpec() (*Number, *sqlgraph.CreateSpec) {
 		_spec.SetField(number.FieldReadTo, field.TypeInt64, value)
 		_node.ReadTo = value
 	}
+	if value, ok := _c.mutation.ShownAt(); ok {
+		_spec.SetField(number.FieldShownAt, field.TypeInt64, value)
+		_node.ShownAt = &value
+	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(number.FieldCreatedAt, field.TypeInt64, value)
 		_node.CreatedAt = value
+	}
+	if value, ok := _c.mutation.UpdatedAt(); ok {
+		_spec.SetField(number.FieldUpdatedAt, field.TypeInt64, value)
+		_node.UpdatedAt = value
 	}
 	if nodes := _c.mutation.AccountIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -592,6 +651,22 @@ func (_c *NumberCreate) createSpec() (*Number, *sqlgraph.CreateSpec) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.ChoicesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.ChoicesTable,
+			Columns: []string{number.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {
@@ -808,6 +883,48 @@ func (u *NumberUpsert) UpdateReadTo() *NumberUpsert {
 // AddReadTo adds v to the "read_to" field.
 func (u *NumberUpsert) AddReadTo(v int64) *NumberUpsert {
 	u.Add(number.FieldReadTo, v)
+	return u
+}
+
+// SetShownAt sets the "shown_at" field.
+func (u *NumberUpsert) SetShownAt(v clock.Micros) *NumberUpsert {
+	u.Set(number.FieldShownAt, v)
+	return u
+}
+
+// UpdateShownAt sets the "shown_at" field to the value that was provided on create.
+func (u *NumberUpsert) UpdateShownAt() *NumberUpsert {
+	u.SetExcluded(number.FieldShownAt)
+	return u
+}
+
+// AddShownAt adds v to the "shown_at" field.
+func (u *NumberUpsert) AddShownAt(v clock.Micros) *NumberUpsert {
+	u.Add(number.FieldShownAt, v)
+	return u
+}
+
+// ClearShownAt clears the value of the "shown_at" field.
+func (u *NumberUpsert) ClearShownAt() *NumberUpsert {
+	u.SetNull(number.FieldShownAt)
+	return u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *NumberUpsert) SetUpdatedAt(v clock.Micros) *NumberUpsert {
+	u.Set(number.FieldUpdatedAt, v)
+	return u
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *NumberUpsert) UpdateUpdatedAt() *NumberUpsert {
+	u.SetExcluded(number.FieldUpdatedAt)
+	return u
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *NumberUpsert) AddUpdatedAt(v clock.Micros) *NumberUpsert {
+	u.Add(number.FieldUpdatedAt, v)
 	return u
 }
 
@@ -1033,6 +1150,55 @@ func (u *NumberUpsertOne) AddReadTo(v int64) *NumberUpsertOne {
 func (u *NumberUpsertOne) UpdateReadTo() *NumberUpsertOne {
 	return u.Update(func(s *NumberUpsert) {
 		s.UpdateReadTo()
+	})
+}
+
+// SetShownAt sets the "shown_at" field.
+func (u *NumberUpsertOne) SetShownAt(v clock.Micros) *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.SetShownAt(v)
+	})
+}
+
+// AddShownAt adds v to the "shown_at" field.
+func (u *NumberUpsertOne) AddShownAt(v clock.Micros) *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.AddShownAt(v)
+	})
+}
+
+// UpdateShownAt sets the "shown_at" field to the value that was provided on create.
+func (u *NumberUpsertOne) UpdateShownAt() *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.UpdateShownAt()
+	})
+}
+
+// ClearShownAt clears the value of the "shown_at" field.
+func (u *NumberUpsertOne) ClearShownAt() *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.ClearShownAt()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *NumberUpsertOne) SetUpdatedAt(v clock.Micros) *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *NumberUpsertOne) AddUpdatedAt(v clock.Micros) *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.AddUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *NumberUpsertOne) UpdateUpdatedAt() *NumberUpsertOne {
+	return u.Update(func(s *NumberUpsert) {
+		s.UpdateUpdatedAt()
 	})
 }
 
@@ -1425,6 +1591,55 @@ func (u *NumberUpsertBulk) AddReadTo(v int64) *NumberUpsertBulk {
 func (u *NumberUpsertBulk) UpdateReadTo() *NumberUpsertBulk {
 	return u.Update(func(s *NumberUpsert) {
 		s.UpdateReadTo()
+	})
+}
+
+// SetShownAt sets the "shown_at" field.
+func (u *NumberUpsertBulk) SetShownAt(v clock.Micros) *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.SetShownAt(v)
+	})
+}
+
+// AddShownAt adds v to the "shown_at" field.
+func (u *NumberUpsertBulk) AddShownAt(v clock.Micros) *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.AddShownAt(v)
+	})
+}
+
+// UpdateShownAt sets the "shown_at" field to the value that was provided on create.
+func (u *NumberUpsertBulk) UpdateShownAt() *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.UpdateShownAt()
+	})
+}
+
+// ClearShownAt clears the value of the "shown_at" field.
+func (u *NumberUpsertBulk) ClearShownAt() *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.ClearShownAt()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *NumberUpsertBulk) SetUpdatedAt(v clock.Micros) *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *NumberUpsertBulk) AddUpdatedAt(v clock.Micros) *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.AddUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *NumberUpsertBulk) UpdateUpdatedAt() *NumberUpsertBulk {
+	return u.Update(func(s *NumberUpsert) {
+		s.UpdateUpdatedAt()
 	})
 }
 

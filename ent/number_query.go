@@ -11,6 +11,7 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/call"
 	"switchboard/ent/device"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
 	"switchboard/ent/number"
@@ -38,6 +39,7 @@ type NumberQuery struct {
 	withApplications *ApplicationQuery
 	withCalls        *CallQuery
 	withMasks        *MaskQuery
+	withChoices      *GroupChoiceQuery
 	withMaskParties  *MaskPartyQuery
 	modifiers        []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
@@ -201,6 +203,28 @@ func (_q *NumberQuery) QueryMasks() *MaskQuery {
 			sqlgraph.From(number.Table, number.FieldID, selector),
 			sqlgraph.To(mask.Table, mask.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, number.MasksTable, number.MasksColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryChoices chains the current query on the "choices" edge.
+func (_q *NumberQuery) QueryChoices() *GroupChoiceQuery {
+	query := (&GroupChoiceClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(number.Table, number.FieldID, selector),
+			sqlgraph.To(groupchoice.Table, groupchoice.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, number.ChoicesTable, number.ChoicesColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -428,6 +452,7 @@ func (_q *NumberQuery) Clone() *NumberQuery {
 		withApplications: _q.withApplications.Clone(),
 		withCalls:        _q.withCalls.Clone(),
 		withMasks:        _q.withMasks.Clone(),
+		withChoices:      _q.withChoices.Clone(),
 		withMaskParties:  _q.withMaskParties.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
@@ -499,6 +524,17 @@ func (_q *NumberQuery) WithMasks(opts ...func(*MaskQuery)) *NumberQuery {
 		opt(query)
 	}
 	_q.withMasks = query
+	return _q
+}
+
+// WithChoices tells the query-builder to eager-load the nodes that are connected to
+// the "choices" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *NumberQuery) WithChoices(opts ...func(*GroupChoiceQuery)) *NumberQuery {
+	query := (&GroupChoiceClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withChoices = query
 	return _q
 }
 
@@ -591,13 +627,14 @@ func (_q *NumberQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Numbe
 	var (
 		nodes       = []*Number{}
 		_spec       = _q.querySpec()
-		loadedTypes = [7]bool{
+		loadedTypes = [8]bool{
 			_q.withAccount != nil,
 			_q.withDevice != nil,
 			_q.withGroups != nil,
 			_q.withApplications != nil,
 			_q.withCalls != nil,
 			_q.withMasks != nil,
+			_q.withChoices != nil,
 			_q.withMaskParties != nil,
 		}
 	)
@@ -659,6 +696,13 @@ func (_q *NumberQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Numbe
 		if err := _q.loadMasks(ctx, query, nodes,
 			func(n *Number) { n.Edges.Masks = []*Mask{} },
 			func(n *Number, e *Mask) { n.Edges.Masks = append(n.Edges.Masks, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withChoices; query != nil {
+		if err := _q.loadChoices(ctx, query, nodes,
+			func(n *Number) { n.Edges.Choices = []*GroupChoice{} },
+			func(n *Number, e *GroupChoice) { n.Edges.Choices = append(n.Edges.Choices, e) }); err != nil {
 			return nil, err
 		}
 	}
@@ -903,6 +947,36 @@ func (_q *NumberQuery) loadMasks(ctx context.Context, query *MaskQuery, nodes []
 	}
 	query.Where(predicate.Mask(func(s *sql.Selector) {
 		s.Where(sql.InValues(s.C(number.MasksColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.NumberID
+		node, ok := nodeids[fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "number_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *NumberQuery) loadChoices(ctx context.Context, query *GroupChoiceQuery, nodes []*Number, init func(*Number), assign func(*Number, *GroupChoice)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*Number)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(groupchoice.FieldNumberID)
+	}
+	query.Where(predicate.GroupChoice(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(number.ChoicesColumn), fks...))
 	}))
 	neighbors, err := query.All(ctx)
 	if err != nil {

@@ -9,11 +9,13 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/call"
 	"switchboard/ent/device"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
+	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
@@ -201,6 +203,54 @@ func (_u *NumberUpdate) AddReadTo(v int64) *NumberUpdate {
 	return _u
 }
 
+// SetShownAt sets the "shown_at" field.
+func (_u *NumberUpdate) SetShownAt(v clock.Micros) *NumberUpdate {
+	_u.mutation.ResetShownAt()
+	_u.mutation.SetShownAt(v)
+	return _u
+}
+
+// SetNillableShownAt sets the "shown_at" field if the given value is not nil.
+func (_u *NumberUpdate) SetNillableShownAt(v *clock.Micros) *NumberUpdate {
+	if v != nil {
+		_u.SetShownAt(*v)
+	}
+	return _u
+}
+
+// AddShownAt adds value to the "shown_at" field.
+func (_u *NumberUpdate) AddShownAt(v clock.Micros) *NumberUpdate {
+	_u.mutation.AddShownAt(v)
+	return _u
+}
+
+// ClearShownAt clears the value of the "shown_at" field.
+func (_u *NumberUpdate) ClearShownAt() *NumberUpdate {
+	_u.mutation.ClearShownAt()
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *NumberUpdate) SetUpdatedAt(v clock.Micros) *NumberUpdate {
+	_u.mutation.ResetUpdatedAt()
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *NumberUpdate) SetNillableUpdatedAt(v *clock.Micros) *NumberUpdate {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
+// AddUpdatedAt adds value to the "updated_at" field.
+func (_u *NumberUpdate) AddUpdatedAt(v clock.Micros) *NumberUpdate {
+	_u.mutation.AddUpdatedAt(v)
+	return _u
+}
+
 // SetDevice sets the "device" edge to the Device entity.
 func (_u *NumberUpdate) SetDevice(v *Device) *NumberUpdate {
 	return _u.SetDeviceID(v.ID)
@@ -264,6 +314,21 @@ func (_u *NumberUpdate) AddMasks(v ...*Mask) *NumberUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.AddMaskIDs(ids...)
+}
+
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by IDs.
+func (_u *NumberUpdate) AddChoiceIDs(ids ...int) *NumberUpdate {
+	_u.mutation.AddChoiceIDs(ids...)
+	return _u
+}
+
+// AddChoices adds the "choices" edges to the GroupChoice entity.
+func (_u *NumberUpdate) AddChoices(v ...*GroupChoice) *NumberUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddChoiceIDs(ids...)
 }
 
 // AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by IDs.
@@ -374,6 +439,27 @@ func (_u *NumberUpdate) RemoveMasks(v ...*Mask) *NumberUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveMaskIDs(ids...)
+}
+
+// ClearChoices clears all "choices" edges to the GroupChoice entity.
+func (_u *NumberUpdate) ClearChoices() *NumberUpdate {
+	_u.mutation.ClearChoices()
+	return _u
+}
+
+// RemoveChoiceIDs removes the "choices" edge to GroupChoice entities by IDs.
+func (_u *NumberUpdate) RemoveChoiceIDs(ids ...int) *NumberUpdate {
+	_u.mutation.RemoveChoiceIDs(ids...)
+	return _u
+}
+
+// RemoveChoices removes "choices" edges to GroupChoice entities.
+func (_u *NumberUpdate) RemoveChoices(v ...*GroupChoice) *NumberUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveChoiceIDs(ids...)
 }
 
 // ClearMaskParties clears all "mask_parties" edges to the MaskParty entity.
@@ -495,6 +581,21 @@ func (_u *NumberUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.AddedReadTo(); ok {
 		_spec.AddField(number.FieldReadTo, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.ShownAt(); ok {
+		_spec.SetField(number.FieldShownAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedShownAt(); ok {
+		_spec.AddField(number.FieldShownAt, field.TypeInt64, value)
+	}
+	if _u.mutation.ShownAtCleared() {
+		_spec.ClearField(number.FieldShownAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(number.FieldUpdatedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedUpdatedAt(); ok {
+		_spec.AddField(number.FieldUpdatedAt, field.TypeInt64, value)
 	}
 	if _u.mutation.DeviceCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -698,6 +799,51 @@ func (_u *NumberUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.ChoicesTable,
+			Columns: []string{number.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedChoicesIDs(); len(nodes) > 0 && !_u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.ChoicesTable,
+			Columns: []string{number.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.ChoicesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.ChoicesTable,
+			Columns: []string{number.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {
@@ -938,6 +1084,54 @@ func (_u *NumberUpdateOne) AddReadTo(v int64) *NumberUpdateOne {
 	return _u
 }
 
+// SetShownAt sets the "shown_at" field.
+func (_u *NumberUpdateOne) SetShownAt(v clock.Micros) *NumberUpdateOne {
+	_u.mutation.ResetShownAt()
+	_u.mutation.SetShownAt(v)
+	return _u
+}
+
+// SetNillableShownAt sets the "shown_at" field if the given value is not nil.
+func (_u *NumberUpdateOne) SetNillableShownAt(v *clock.Micros) *NumberUpdateOne {
+	if v != nil {
+		_u.SetShownAt(*v)
+	}
+	return _u
+}
+
+// AddShownAt adds value to the "shown_at" field.
+func (_u *NumberUpdateOne) AddShownAt(v clock.Micros) *NumberUpdateOne {
+	_u.mutation.AddShownAt(v)
+	return _u
+}
+
+// ClearShownAt clears the value of the "shown_at" field.
+func (_u *NumberUpdateOne) ClearShownAt() *NumberUpdateOne {
+	_u.mutation.ClearShownAt()
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *NumberUpdateOne) SetUpdatedAt(v clock.Micros) *NumberUpdateOne {
+	_u.mutation.ResetUpdatedAt()
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *NumberUpdateOne) SetNillableUpdatedAt(v *clock.Micros) *NumberUpdateOne {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
+// AddUpdatedAt adds value to the "updated_at" field.
+func (_u *NumberUpdateOne) AddUpdatedAt(v clock.Micros) *NumberUpdateOne {
+	_u.mutation.AddUpdatedAt(v)
+	return _u
+}
+
 // SetDevice sets the "device" edge to the Device entity.
 func (_u *NumberUpdateOne) SetDevice(v *Device) *NumberUpdateOne {
 	return _u.SetDeviceID(v.ID)
@@ -1001,6 +1195,21 @@ func (_u *NumberUpdateOne) AddMasks(v ...*Mask) *NumberUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.AddMaskIDs(ids...)
+}
+
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by IDs.
+func (_u *NumberUpdateOne) AddChoiceIDs(ids ...int) *NumberUpdateOne {
+	_u.mutation.AddChoiceIDs(ids...)
+	return _u
+}
+
+// AddChoices adds the "choices" edges to the GroupChoice entity.
+func (_u *NumberUpdateOne) AddChoices(v ...*GroupChoice) *NumberUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddChoiceIDs(ids...)
 }
 
 // AddMaskPartyIDs adds the "mask_parties" edge to the MaskParty entity by IDs.
@@ -1111,6 +1320,27 @@ func (_u *NumberUpdateOne) RemoveMasks(v ...*Mask) *NumberUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveMaskIDs(ids...)
+}
+
+// ClearChoices clears all "choices" edges to the GroupChoice entity.
+func (_u *NumberUpdateOne) ClearChoices() *NumberUpdateOne {
+	_u.mutation.ClearChoices()
+	return _u
+}
+
+// RemoveChoiceIDs removes the "choices" edge to GroupChoice entities by IDs.
+func (_u *NumberUpdateOne) RemoveChoiceIDs(ids ...int) *NumberUpdateOne {
+	_u.mutation.RemoveChoiceIDs(ids...)
+	return _u
+}
+
+// RemoveChoices removes "choices" edges to GroupChoice entities.
+func (_u *NumberUpdateOne) RemoveChoices(v ...*GroupChoice) *NumberUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveChoiceIDs(ids...)
 }
 
 // ClearMaskParties clears all "mask_parties" edges to the MaskParty entity.
@@ -1262,6 +1492,21 @@ func (_u *NumberUpdateOne) sqlSave(ctx context.Context) (_node *Number, err erro
 	}
 	if value, ok := _u.mutation.AddedReadTo(); ok {
 		_spec.AddField(number.FieldReadTo, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.ShownAt(); ok {
+		_spec.SetField(number.FieldShownAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedShownAt(); ok {
+		_spec.AddField(number.FieldShownAt, field.TypeInt64, value)
+	}
+	if _u.mutation.ShownAtCleared() {
+		_spec.ClearField(number.FieldShownAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(number.FieldUpdatedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedUpdatedAt(); ok {
+		_spec.AddField(number.FieldUpdatedAt, field.TypeInt64, value)
 	}
 	if _u.mutation.DeviceCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -1465,6 +1710,51 @@ func (_u *NumberUpdateOne) sqlSave(ctx context.Context) (_node *Number, err erro
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(mask.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.ChoicesTable,
+			Columns: []string{number.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedChoicesIDs(); len(nodes) > 0 && !_u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.ChoicesTable,
+			Columns: []string{number.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.ChoicesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   number.ChoicesTable,
+			Columns: []string{number.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {

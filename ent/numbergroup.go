@@ -23,8 +23,12 @@ type NumberGroup struct {
 	AccountID uuid.UUID `json:"account_id,omitempty"`
 	// Name holds the value of the "name" field.
 	Name string `json:"name,omitempty"`
+	// which of its numbers a call shows
+	Policy numbergroup.Policy `json:"policy,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt clock.Micros `json:"created_at,omitempty"`
+	// UpdatedAt holds the value of the "updated_at" field.
+	UpdatedAt clock.Micros `json:"updated_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the NumberGroupQuery when eager-loading is set.
 	Edges        NumberGroupEdges `json:"edges"`
@@ -37,9 +41,11 @@ type NumberGroupEdges struct {
 	Account *Account `json:"account,omitempty"`
 	// Numbers holds the value of the numbers edge.
 	Numbers []*Number `json:"numbers,omitempty"`
+	// Choices holds the value of the choices edge.
+	Choices []*GroupChoice `json:"choices,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [2]bool
+	loadedTypes [3]bool
 }
 
 // AccountOrErr returns the Account value or an error if the edge
@@ -62,14 +68,23 @@ func (e NumberGroupEdges) NumbersOrErr() ([]*Number, error) {
 	return nil, &NotLoadedError{edge: "numbers"}
 }
 
+// ChoicesOrErr returns the Choices value or an error if the edge
+// was not loaded in eager-loading.
+func (e NumberGroupEdges) ChoicesOrErr() ([]*GroupChoice, error) {
+	if e.loadedTypes[2] {
+		return e.Choices, nil
+	}
+	return nil, &NotLoadedError{edge: "choices"}
+}
+
 // scanValues returns the types for scanning values from sql.Rows.
 func (*NumberGroup) scanValues(columns []string) ([]any, error) {
 	values := make([]any, len(columns))
 	for i := range columns {
 		switch columns[i] {
-		case numbergroup.FieldCreatedAt:
+		case numbergroup.FieldCreatedAt, numbergroup.FieldUpdatedAt:
 			values[i] = new(sql.NullInt64)
-		case numbergroup.FieldName:
+		case numbergroup.FieldName, numbergroup.FieldPolicy:
 			values[i] = new(sql.NullString)
 		case numbergroup.FieldID, numbergroup.FieldAccountID:
 			values[i] = new(uuid.UUID)
@@ -106,11 +121,23 @@ func (_m *NumberGroup) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Name = value.String
 			}
+		case numbergroup.FieldPolicy:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field policy", values[i])
+			} else if value.Valid {
+				_m.Policy = numbergroup.Policy(value.String)
+			}
 		case numbergroup.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field created_at", values[i])
 			} else if value.Valid {
 				_m.CreatedAt = clock.Micros(value.Int64)
+			}
+		case numbergroup.FieldUpdatedAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field updated_at", values[i])
+			} else if value.Valid {
+				_m.UpdatedAt = clock.Micros(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -133,6 +160,11 @@ func (_m *NumberGroup) QueryAccount() *AccountQuery {
 // QueryNumbers queries the "numbers" edge of the NumberGroup entity.
 func (_m *NumberGroup) QueryNumbers() *NumberQuery {
 	return NewNumberGroupClient(_m.config).QueryNumbers(_m)
+}
+
+// QueryChoices queries the "choices" edge of the NumberGroup entity.
+func (_m *NumberGroup) QueryChoices() *GroupChoiceQuery {
+	return NewNumberGroupClient(_m.config).QueryChoices(_m)
 }
 
 // Update returns a builder for updating this NumberGroup.
@@ -164,8 +196,14 @@ func (_m *NumberGroup) String() string {
 	builder.WriteString("name=")
 	builder.WriteString(_m.Name)
 	builder.WriteString(", ")
+	builder.WriteString("policy=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Policy))
+	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.CreatedAt))
+	builder.WriteString(", ")
+	builder.WriteString("updated_at=")
+	builder.WriteString(fmt.Sprintf("%v", _m.UpdatedAt))
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"switchboard/ent/account"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/internal/clock"
@@ -38,6 +39,20 @@ func (_c *NumberGroupCreate) SetName(v string) *NumberGroupCreate {
 	return _c
 }
 
+// SetPolicy sets the "policy" field.
+func (_c *NumberGroupCreate) SetPolicy(v numbergroup.Policy) *NumberGroupCreate {
+	_c.mutation.SetPolicy(v)
+	return _c
+}
+
+// SetNillablePolicy sets the "policy" field if the given value is not nil.
+func (_c *NumberGroupCreate) SetNillablePolicy(v *numbergroup.Policy) *NumberGroupCreate {
+	if v != nil {
+		_c.SetPolicy(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *NumberGroupCreate) SetCreatedAt(v clock.Micros) *NumberGroupCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -48,6 +63,20 @@ func (_c *NumberGroupCreate) SetCreatedAt(v clock.Micros) *NumberGroupCreate {
 func (_c *NumberGroupCreate) SetNillableCreatedAt(v *clock.Micros) *NumberGroupCreate {
 	if v != nil {
 		_c.SetCreatedAt(*v)
+	}
+	return _c
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_c *NumberGroupCreate) SetUpdatedAt(v clock.Micros) *NumberGroupCreate {
+	_c.mutation.SetUpdatedAt(v)
+	return _c
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_c *NumberGroupCreate) SetNillableUpdatedAt(v *clock.Micros) *NumberGroupCreate {
+	if v != nil {
+		_c.SetUpdatedAt(*v)
 	}
 	return _c
 }
@@ -86,6 +115,21 @@ func (_c *NumberGroupCreate) AddNumbers(v ...*Number) *NumberGroupCreate {
 	return _c.AddNumberIDs(ids...)
 }
 
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by IDs.
+func (_c *NumberGroupCreate) AddChoiceIDs(ids ...int) *NumberGroupCreate {
+	_c.mutation.AddChoiceIDs(ids...)
+	return _c
+}
+
+// AddChoices adds the "choices" edges to the GroupChoice entity.
+func (_c *NumberGroupCreate) AddChoices(v ...*GroupChoice) *NumberGroupCreate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddChoiceIDs(ids...)
+}
+
 // Mutation returns the NumberGroupMutation object of the builder.
 func (_c *NumberGroupCreate) Mutation() *NumberGroupMutation {
 	return _c.mutation
@@ -121,9 +165,17 @@ func (_c *NumberGroupCreate) ExecX(ctx context.Context) {
 
 // defaults sets the default values of the builder before save.
 func (_c *NumberGroupCreate) defaults() {
+	if _, ok := _c.mutation.Policy(); !ok {
+		v := numbergroup.DefaultPolicy
+		_c.mutation.SetPolicy(v)
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		v := numbergroup.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		v := numbergroup.DefaultUpdatedAt()
+		_c.mutation.SetUpdatedAt(v)
 	}
 	if _, ok := _c.mutation.ID(); !ok {
 		v := numbergroup.DefaultID()
@@ -139,8 +191,19 @@ func (_c *NumberGroupCreate) check() error {
 	if _, ok := _c.mutation.Name(); !ok {
 		return &ValidationError{Name: "name", err: errors.New(`ent: missing required field "NumberGroup.name"`)}
 	}
+	if _, ok := _c.mutation.Policy(); !ok {
+		return &ValidationError{Name: "policy", err: errors.New(`ent: missing required field "NumberGroup.policy"`)}
+	}
+	if v, ok := _c.mutation.Policy(); ok {
+		if err := numbergroup.PolicyValidator(v); err != nil {
+			return &ValidationError{Name: "policy", err: fmt.Errorf(`ent: validator failed for field "NumberGroup.policy": %w`, err)}
+		}
+	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "NumberGroup.created_at"`)}
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "NumberGroup.updated_at"`)}
 	}
 	if len(_c.mutation.AccountIDs()) == 0 {
 		return &ValidationError{Name: "account", err: errors.New(`ent: missing required edge "NumberGroup.account"`)}
@@ -185,9 +248,17 @@ func (_c *NumberGroupCreate) createSpec() (*NumberGroup, *sqlgraph.CreateSpec) {
 		_spec.SetField(numbergroup.FieldName, field.TypeString, value)
 		_node.Name = value
 	}
+	if value, ok := _c.mutation.Policy(); ok {
+		_spec.SetField(numbergroup.FieldPolicy, field.TypeEnum, value)
+		_node.Policy = value
+	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(numbergroup.FieldCreatedAt, field.TypeInt64, value)
 		_node.CreatedAt = value
+	}
+	if value, ok := _c.mutation.UpdatedAt(); ok {
+		_spec.SetField(numbergroup.FieldUpdatedAt, field.TypeInt64, value)
+		_node.UpdatedAt = value
 	}
 	if nodes := _c.mutation.AccountIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -215,6 +286,22 @@ func (_c *NumberGroupCreate) createSpec() (*NumberGroup, *sqlgraph.CreateSpec) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(number.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.ChoicesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   numbergroup.ChoicesTable,
+			Columns: []string{numbergroup.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {
@@ -286,6 +373,36 @@ func (u *NumberGroupUpsert) UpdateName() *NumberGroupUpsert {
 	return u
 }
 
+// SetPolicy sets the "policy" field.
+func (u *NumberGroupUpsert) SetPolicy(v numbergroup.Policy) *NumberGroupUpsert {
+	u.Set(numbergroup.FieldPolicy, v)
+	return u
+}
+
+// UpdatePolicy sets the "policy" field to the value that was provided on create.
+func (u *NumberGroupUpsert) UpdatePolicy() *NumberGroupUpsert {
+	u.SetExcluded(numbergroup.FieldPolicy)
+	return u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *NumberGroupUpsert) SetUpdatedAt(v clock.Micros) *NumberGroupUpsert {
+	u.Set(numbergroup.FieldUpdatedAt, v)
+	return u
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *NumberGroupUpsert) UpdateUpdatedAt() *NumberGroupUpsert {
+	u.SetExcluded(numbergroup.FieldUpdatedAt)
+	return u
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *NumberGroupUpsert) AddUpdatedAt(v clock.Micros) *NumberGroupUpsert {
+	u.Add(numbergroup.FieldUpdatedAt, v)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -351,6 +468,41 @@ func (u *NumberGroupUpsertOne) SetName(v string) *NumberGroupUpsertOne {
 func (u *NumberGroupUpsertOne) UpdateName() *NumberGroupUpsertOne {
 	return u.Update(func(s *NumberGroupUpsert) {
 		s.UpdateName()
+	})
+}
+
+// SetPolicy sets the "policy" field.
+func (u *NumberGroupUpsertOne) SetPolicy(v numbergroup.Policy) *NumberGroupUpsertOne {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.SetPolicy(v)
+	})
+}
+
+// UpdatePolicy sets the "policy" field to the value that was provided on create.
+func (u *NumberGroupUpsertOne) UpdatePolicy() *NumberGroupUpsertOne {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.UpdatePolicy()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *NumberGroupUpsertOne) SetUpdatedAt(v clock.Micros) *NumberGroupUpsertOne {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *NumberGroupUpsertOne) AddUpdatedAt(v clock.Micros) *NumberGroupUpsertOne {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.AddUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *NumberGroupUpsertOne) UpdateUpdatedAt() *NumberGroupUpsertOne {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.UpdateUpdatedAt()
 	})
 }
 
@@ -586,6 +738,41 @@ func (u *NumberGroupUpsertBulk) SetName(v string) *NumberGroupUpsertBulk {
 func (u *NumberGroupUpsertBulk) UpdateName() *NumberGroupUpsertBulk {
 	return u.Update(func(s *NumberGroupUpsert) {
 		s.UpdateName()
+	})
+}
+
+// SetPolicy sets the "policy" field.
+func (u *NumberGroupUpsertBulk) SetPolicy(v numbergroup.Policy) *NumberGroupUpsertBulk {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.SetPolicy(v)
+	})
+}
+
+// UpdatePolicy sets the "policy" field to the value that was provided on create.
+func (u *NumberGroupUpsertBulk) UpdatePolicy() *NumberGroupUpsertBulk {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.UpdatePolicy()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *NumberGroupUpsertBulk) SetUpdatedAt(v clock.Micros) *NumberGroupUpsertBulk {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *NumberGroupUpsertBulk) AddUpdatedAt(v clock.Micros) *NumberGroupUpsertBulk {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.AddUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *NumberGroupUpsertBulk) UpdateUpdatedAt() *NumberGroupUpsertBulk {
+	return u.Update(func(s *NumberGroupUpsert) {
+		s.UpdateUpdatedAt()
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"switchboard/ent/account"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
@@ -29,6 +30,7 @@ type NumberGroupQuery struct {
 	predicates  []predicate.NumberGroup
 	withAccount *AccountQuery
 	withNumbers *NumberQuery
+	withChoices *GroupChoiceQuery
 	modifiers   []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -103,6 +105,28 @@ func (_q *NumberGroupQuery) QueryNumbers() *NumberQuery {
 			sqlgraph.From(numbergroup.Table, numbergroup.FieldID, selector),
 			sqlgraph.To(number.Table, number.FieldID),
 			sqlgraph.Edge(sqlgraph.M2M, false, numbergroup.NumbersTable, numbergroup.NumbersPrimaryKey...),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QueryChoices chains the current query on the "choices" edge.
+func (_q *NumberGroupQuery) QueryChoices() *GroupChoiceQuery {
+	query := (&GroupChoiceClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(numbergroup.Table, numbergroup.FieldID, selector),
+			sqlgraph.To(groupchoice.Table, groupchoice.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, numbergroup.ChoicesTable, numbergroup.ChoicesColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -304,6 +328,7 @@ func (_q *NumberGroupQuery) Clone() *NumberGroupQuery {
 		predicates:  append([]predicate.NumberGroup{}, _q.predicates...),
 		withAccount: _q.withAccount.Clone(),
 		withNumbers: _q.withNumbers.Clone(),
+		withChoices: _q.withChoices.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -330,6 +355,17 @@ func (_q *NumberGroupQuery) WithNumbers(opts ...func(*NumberQuery)) *NumberGroup
 		opt(query)
 	}
 	_q.withNumbers = query
+	return _q
+}
+
+// WithChoices tells the query-builder to eager-load the nodes that are connected to
+// the "choices" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *NumberGroupQuery) WithChoices(opts ...func(*GroupChoiceQuery)) *NumberGroupQuery {
+	query := (&GroupChoiceClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withChoices = query
 	return _q
 }
 
@@ -411,9 +447,10 @@ func (_q *NumberGroupQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*
 	var (
 		nodes       = []*NumberGroup{}
 		_spec       = _q.querySpec()
-		loadedTypes = [2]bool{
+		loadedTypes = [3]bool{
 			_q.withAccount != nil,
 			_q.withNumbers != nil,
+			_q.withChoices != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -447,6 +484,13 @@ func (_q *NumberGroupQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*
 		if err := _q.loadNumbers(ctx, query, nodes,
 			func(n *NumberGroup) { n.Edges.Numbers = []*Number{} },
 			func(n *NumberGroup, e *Number) { n.Edges.Numbers = append(n.Edges.Numbers, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withChoices; query != nil {
+		if err := _q.loadChoices(ctx, query, nodes,
+			func(n *NumberGroup) { n.Edges.Choices = []*GroupChoice{} },
+			func(n *NumberGroup, e *GroupChoice) { n.Edges.Choices = append(n.Edges.Choices, e) }); err != nil {
 			return nil, err
 		}
 	}
@@ -540,6 +584,36 @@ func (_q *NumberGroupQuery) loadNumbers(ctx context.Context, query *NumberQuery,
 		for kn := range nodes {
 			assign(kn, n)
 		}
+	}
+	return nil
+}
+func (_q *NumberGroupQuery) loadChoices(ctx context.Context, query *GroupChoiceQuery, nodes []*NumberGroup, init func(*NumberGroup), assign func(*NumberGroup, *GroupChoice)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*NumberGroup)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(groupchoice.FieldGroupID)
+	}
+	query.Where(predicate.GroupChoice(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(numbergroup.ChoicesColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.GroupID
+		node, ok := nodeids[fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "group_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
 	}
 	return nil
 }

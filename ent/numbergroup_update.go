@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"switchboard/ent/groupchoice"
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
+	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
@@ -44,6 +46,41 @@ func (_u *NumberGroupUpdate) SetNillableName(v *string) *NumberGroupUpdate {
 	return _u
 }
 
+// SetPolicy sets the "policy" field.
+func (_u *NumberGroupUpdate) SetPolicy(v numbergroup.Policy) *NumberGroupUpdate {
+	_u.mutation.SetPolicy(v)
+	return _u
+}
+
+// SetNillablePolicy sets the "policy" field if the given value is not nil.
+func (_u *NumberGroupUpdate) SetNillablePolicy(v *numbergroup.Policy) *NumberGroupUpdate {
+	if v != nil {
+		_u.SetPolicy(*v)
+	}
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *NumberGroupUpdate) SetUpdatedAt(v clock.Micros) *NumberGroupUpdate {
+	_u.mutation.ResetUpdatedAt()
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *NumberGroupUpdate) SetNillableUpdatedAt(v *clock.Micros) *NumberGroupUpdate {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
+// AddUpdatedAt adds value to the "updated_at" field.
+func (_u *NumberGroupUpdate) AddUpdatedAt(v clock.Micros) *NumberGroupUpdate {
+	_u.mutation.AddUpdatedAt(v)
+	return _u
+}
+
 // AddNumberIDs adds the "numbers" edge to the Number entity by IDs.
 func (_u *NumberGroupUpdate) AddNumberIDs(ids ...uuid.UUID) *NumberGroupUpdate {
 	_u.mutation.AddNumberIDs(ids...)
@@ -57,6 +94,21 @@ func (_u *NumberGroupUpdate) AddNumbers(v ...*Number) *NumberGroupUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.AddNumberIDs(ids...)
+}
+
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by IDs.
+func (_u *NumberGroupUpdate) AddChoiceIDs(ids ...int) *NumberGroupUpdate {
+	_u.mutation.AddChoiceIDs(ids...)
+	return _u
+}
+
+// AddChoices adds the "choices" edges to the GroupChoice entity.
+func (_u *NumberGroupUpdate) AddChoices(v ...*GroupChoice) *NumberGroupUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddChoiceIDs(ids...)
 }
 
 // Mutation returns the NumberGroupMutation object of the builder.
@@ -83,6 +135,27 @@ func (_u *NumberGroupUpdate) RemoveNumbers(v ...*Number) *NumberGroupUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveNumberIDs(ids...)
+}
+
+// ClearChoices clears all "choices" edges to the GroupChoice entity.
+func (_u *NumberGroupUpdate) ClearChoices() *NumberGroupUpdate {
+	_u.mutation.ClearChoices()
+	return _u
+}
+
+// RemoveChoiceIDs removes the "choices" edge to GroupChoice entities by IDs.
+func (_u *NumberGroupUpdate) RemoveChoiceIDs(ids ...int) *NumberGroupUpdate {
+	_u.mutation.RemoveChoiceIDs(ids...)
+	return _u
+}
+
+// RemoveChoices removes "choices" edges to GroupChoice entities.
+func (_u *NumberGroupUpdate) RemoveChoices(v ...*GroupChoice) *NumberGroupUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveChoiceIDs(ids...)
 }
 
 // Save executes the query and returns the number of nodes affected by the update operation.
@@ -114,6 +187,11 @@ func (_u *NumberGroupUpdate) ExecX(ctx context.Context) {
 
 // check runs all checks and user-defined validators on the builder.
 func (_u *NumberGroupUpdate) check() error {
+	if v, ok := _u.mutation.Policy(); ok {
+		if err := numbergroup.PolicyValidator(v); err != nil {
+			return &ValidationError{Name: "policy", err: fmt.Errorf(`ent: validator failed for field "NumberGroup.policy": %w`, err)}
+		}
+	}
 	if _u.mutation.AccountCleared() && len(_u.mutation.AccountIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "NumberGroup.account"`)
 	}
@@ -140,6 +218,15 @@ func (_u *NumberGroupUpdate) sqlSave(ctx context.Context) (_node int, err error)
 	}
 	if value, ok := _u.mutation.Name(); ok {
 		_spec.SetField(numbergroup.FieldName, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Policy(); ok {
+		_spec.SetField(numbergroup.FieldPolicy, field.TypeEnum, value)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(numbergroup.FieldUpdatedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedUpdatedAt(); ok {
+		_spec.AddField(numbergroup.FieldUpdatedAt, field.TypeInt64, value)
 	}
 	if _u.mutation.NumbersCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -186,6 +273,51 @@ func (_u *NumberGroupUpdate) sqlSave(ctx context.Context) (_node int, err error)
 		}
 		_spec.Edges.Add = append(_spec.Edges.Add, edge)
 	}
+	if _u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   numbergroup.ChoicesTable,
+			Columns: []string{numbergroup.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedChoicesIDs(); len(nodes) > 0 && !_u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   numbergroup.ChoicesTable,
+			Columns: []string{numbergroup.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.ChoicesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   numbergroup.ChoicesTable,
+			Columns: []string{numbergroup.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
 	_spec.AddModifiers(_u.modifiers...)
 	if _node, err = sqlgraph.UpdateNodes(ctx, _u.driver, _spec); err != nil {
 		if _, ok := err.(*sqlgraph.NotFoundError); ok {
@@ -222,6 +354,41 @@ func (_u *NumberGroupUpdateOne) SetNillableName(v *string) *NumberGroupUpdateOne
 	return _u
 }
 
+// SetPolicy sets the "policy" field.
+func (_u *NumberGroupUpdateOne) SetPolicy(v numbergroup.Policy) *NumberGroupUpdateOne {
+	_u.mutation.SetPolicy(v)
+	return _u
+}
+
+// SetNillablePolicy sets the "policy" field if the given value is not nil.
+func (_u *NumberGroupUpdateOne) SetNillablePolicy(v *numbergroup.Policy) *NumberGroupUpdateOne {
+	if v != nil {
+		_u.SetPolicy(*v)
+	}
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *NumberGroupUpdateOne) SetUpdatedAt(v clock.Micros) *NumberGroupUpdateOne {
+	_u.mutation.ResetUpdatedAt()
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *NumberGroupUpdateOne) SetNillableUpdatedAt(v *clock.Micros) *NumberGroupUpdateOne {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
+// AddUpdatedAt adds value to the "updated_at" field.
+func (_u *NumberGroupUpdateOne) AddUpdatedAt(v clock.Micros) *NumberGroupUpdateOne {
+	_u.mutation.AddUpdatedAt(v)
+	return _u
+}
+
 // AddNumberIDs adds the "numbers" edge to the Number entity by IDs.
 func (_u *NumberGroupUpdateOne) AddNumberIDs(ids ...uuid.UUID) *NumberGroupUpdateOne {
 	_u.mutation.AddNumberIDs(ids...)
@@ -235,6 +402,21 @@ func (_u *NumberGroupUpdateOne) AddNumbers(v ...*Number) *NumberGroupUpdateOne {
 		ids[i] = v[i].ID
 	}
 	return _u.AddNumberIDs(ids...)
+}
+
+// AddChoiceIDs adds the "choices" edge to the GroupChoice entity by IDs.
+func (_u *NumberGroupUpdateOne) AddChoiceIDs(ids ...int) *NumberGroupUpdateOne {
+	_u.mutation.AddChoiceIDs(ids...)
+	return _u
+}
+
+// AddChoices adds the "choices" edges to the GroupChoice entity.
+func (_u *NumberGroupUpdateOne) AddChoices(v ...*GroupChoice) *NumberGroupUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddChoiceIDs(ids...)
 }
 
 // Mutation returns the NumberGroupMutation object of the builder.
@@ -261,6 +443,27 @@ func (_u *NumberGroupUpdateOne) RemoveNumbers(v ...*Number) *NumberGroupUpdateOn
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveNumberIDs(ids...)
+}
+
+// ClearChoices clears all "choices" edges to the GroupChoice entity.
+func (_u *NumberGroupUpdateOne) ClearChoices() *NumberGroupUpdateOne {
+	_u.mutation.ClearChoices()
+	return _u
+}
+
+// RemoveChoiceIDs removes the "choices" edge to GroupChoice entities by IDs.
+func (_u *NumberGroupUpdateOne) RemoveChoiceIDs(ids ...int) *NumberGroupUpdateOne {
+	_u.mutation.RemoveChoiceIDs(ids...)
+	return _u
+}
+
+// RemoveChoices removes "choices" edges to GroupChoice entities.
+func (_u *NumberGroupUpdateOne) RemoveChoices(v ...*GroupChoice) *NumberGroupUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveChoiceIDs(ids...)
 }
 
 // Where appends a list predicates to the NumberGroupUpdate builder.
@@ -305,6 +508,11 @@ func (_u *NumberGroupUpdateOne) ExecX(ctx context.Context) {
 
 // check runs all checks and user-defined validators on the builder.
 func (_u *NumberGroupUpdateOne) check() error {
+	if v, ok := _u.mutation.Policy(); ok {
+		if err := numbergroup.PolicyValidator(v); err != nil {
+			return &ValidationError{Name: "policy", err: fmt.Errorf(`ent: validator failed for field "NumberGroup.policy": %w`, err)}
+		}
+	}
 	if _u.mutation.AccountCleared() && len(_u.mutation.AccountIDs()) > 0 {
 		return errors.New(`ent: clearing a required unique edge "NumberGroup.account"`)
 	}
@@ -349,6 +557,15 @@ func (_u *NumberGroupUpdateOne) sqlSave(ctx context.Context) (_node *NumberGroup
 	if value, ok := _u.mutation.Name(); ok {
 		_spec.SetField(numbergroup.FieldName, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.Policy(); ok {
+		_spec.SetField(numbergroup.FieldPolicy, field.TypeEnum, value)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(numbergroup.FieldUpdatedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedUpdatedAt(); ok {
+		_spec.AddField(numbergroup.FieldUpdatedAt, field.TypeInt64, value)
+	}
 	if _u.mutation.NumbersCleared() {
 		edge := &sqlgraph.EdgeSpec{
 			Rel:     sqlgraph.M2M,
@@ -387,6 +604,51 @@ func (_u *NumberGroupUpdateOne) sqlSave(ctx context.Context) (_node *NumberGroup
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(number.FieldID, field.TypeUUID),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   numbergroup.ChoicesTable,
+			Columns: []string{numbergroup.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedChoicesIDs(); len(nodes) > 0 && !_u.mutation.ChoicesCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   numbergroup.ChoicesTable,
+			Columns: []string{numbergroup.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.ChoicesIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   numbergroup.ChoicesTable,
+			Columns: []string{numbergroup.ChoicesColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(groupchoice.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {

@@ -9,11 +9,15 @@ import (
 	"switchboard/ent/application"
 	"switchboard/ent/block"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
 	"switchboard/ent/captcha"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/contact"
 	"switchboard/ent/device"
 	"switchboard/ent/event"
+	"switchboard/ent/follower"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
@@ -31,6 +35,7 @@ import (
 // What ent/schema says of fields that is not a type.
 func init() {
 	account.DefaultOperator = false
+	account.DefaultActive = true
 	account.DefaultTrimmedTo = 0
 	account.DefaultCreatedAt = clock.Now
 	account.DefaultID = uuid.New
@@ -52,8 +57,21 @@ func init() {
 	call.DefaultNode = ""
 	call.DefaultCreatedAt = clock.Now
 	call.DefaultID = uuid.New
+	callrecord.DefaultHangup = ""
+	callrecord.DefaultSound = ""
+	callrecord.DefaultSoundSize = 0
 	captcha.DefaultSolved = false
 	captcha.DefaultID = uuid.New
+	carrierlink.DefaultIdentity = ""
+	carrierlink.DefaultEvery = 3600
+	carrierlink.DefaultNode = ""
+	carrierlink.DefaultTries = 0
+	carrierlink.DefaultProblem = ""
+	carrierlink.DefaultDone = 0
+	carrierlink.DefaultTotal = 0
+	carrierlink.DefaultAdded = 0
+	carrierlink.DefaultCreatedAt = clock.Now
+	carrierlink.DefaultID = uuid.New
 	contact.DefaultUserAgent = ""
 	contact.DefaultNode = ""
 	contact.DefaultCreatedAt = clock.Now
@@ -62,7 +80,19 @@ func init() {
 	device.DefaultUpdatedAt = clock.Now
 	device.DefaultID = uuid.New
 	event.DefaultCreatedAt = clock.Now
+	follower.DefaultAddress = ""
+	follower.DefaultRoom = ""
+	follower.DefaultTries = 0
+	follower.DefaultProblem = ""
+	follower.DefaultNode = ""
+	follower.DefaultCreatedAt = clock.Now
+	follower.DefaultID = uuid.New
 	idempotencykey.DefaultCreatedAt = clock.Now
+	mail.DefaultTries = 0
+	mail.DefaultProblem = ""
+	mail.DefaultNode = ""
+	mail.DefaultCreatedAt = clock.Now
+	mail.DefaultID = uuid.New
 	mask.DefaultSecond = ""
 	mask.DefaultExtension = ""
 	mask.DefaultRecord = false
@@ -80,8 +110,10 @@ func init() {
 	number.DefaultDisabled = false
 	number.DefaultReadTo = 0
 	number.DefaultCreatedAt = clock.Now
+	number.DefaultUpdatedAt = clock.Now
 	number.DefaultID = uuid.New
 	numbergroup.DefaultCreatedAt = clock.Now
+	numbergroup.DefaultUpdatedAt = clock.Now
 	numbergroup.DefaultID = uuid.New
 	recording.DefaultDuration = 0
 	recording.DefaultSize = 0
@@ -95,6 +127,7 @@ func init() {
 	sipnumber.DefaultSecure = false
 	sipnumber.DefaultAlias = ""
 	sipnumber.DefaultCreatedAt = clock.Now
+	sipnumber.DefaultUpdatedAt = clock.Now
 	sipnumber.DefaultID = uuid.New
 	spentsignature.DefaultCreatedAt = clock.Now
 	trunk.DefaultUsername = ""

@@ -29,8 +29,12 @@ type SipNumber struct {
 	Secure bool `json:"secure,omitempty"`
 	// Alias holds the value of the "alias" field.
 	Alias string `json:"alias,omitempty"`
+	// RegisteredAt holds the value of the "registered_at" field.
+	RegisteredAt *clock.Micros `json:"registered_at,omitempty"`
 	// CreatedAt holds the value of the "created_at" field.
 	CreatedAt clock.Micros `json:"created_at,omitempty"`
+	// UpdatedAt holds the value of the "updated_at" field.
+	UpdatedAt clock.Micros `json:"updated_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
 	// The values are being populated by the SipNumberQuery when eager-loading is set.
 	Edges        SipNumberEdges `json:"edges"`
@@ -88,7 +92,7 @@ func (*SipNumber) scanValues(columns []string) ([]any, error) {
 			values[i] = new([]byte)
 		case sipnumber.FieldSecure:
 			values[i] = new(sql.NullBool)
-		case sipnumber.FieldCreatedAt:
+		case sipnumber.FieldRegisteredAt, sipnumber.FieldCreatedAt, sipnumber.FieldUpdatedAt:
 			values[i] = new(sql.NullInt64)
 		case sipnumber.FieldNumber, sipnumber.FieldAlias:
 			values[i] = new(sql.NullString)
@@ -145,11 +149,24 @@ func (_m *SipNumber) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.Alias = value.String
 			}
+		case sipnumber.FieldRegisteredAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field registered_at", values[i])
+			} else if value.Valid {
+				_m.RegisteredAt = new(clock.Micros)
+				*_m.RegisteredAt = clock.Micros(value.Int64)
+			}
 		case sipnumber.FieldCreatedAt:
 			if value, ok := values[i].(*sql.NullInt64); !ok {
 				return fmt.Errorf("unexpected type %T for field created_at", values[i])
 			} else if value.Valid {
 				_m.CreatedAt = clock.Micros(value.Int64)
+			}
+		case sipnumber.FieldUpdatedAt:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field updated_at", values[i])
+			} else if value.Valid {
+				_m.UpdatedAt = clock.Micros(value.Int64)
 			}
 		default:
 			_m.selectValues.Set(columns[i], values[i])
@@ -216,8 +233,16 @@ func (_m *SipNumber) String() string {
 	builder.WriteString("alias=")
 	builder.WriteString(_m.Alias)
 	builder.WriteString(", ")
+	if v := _m.RegisteredAt; v != nil {
+		builder.WriteString("registered_at=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
 	builder.WriteString("created_at=")
 	builder.WriteString(fmt.Sprintf("%v", _m.CreatedAt))
+	builder.WriteString(", ")
+	builder.WriteString("updated_at=")
+	builder.WriteString(fmt.Sprintf("%v", _m.UpdatedAt))
 	builder.WriteByte(')')
 	return builder.String()
 }

@@ -73,6 +73,20 @@ func (_c *SipNumberCreate) SetNillableAlias(v *string) *SipNumberCreate {
 	return _c
 }
 
+// SetRegisteredAt sets the "registered_at" field.
+func (_c *SipNumberCreate) SetRegisteredAt(v clock.Micros) *SipNumberCreate {
+	_c.mutation.SetRegisteredAt(v)
+	return _c
+}
+
+// SetNillableRegisteredAt sets the "registered_at" field if the given value is not nil.
+func (_c *SipNumberCreate) SetNillableRegisteredAt(v *clock.Micros) *SipNumberCreate {
+	if v != nil {
+		_c.SetRegisteredAt(*v)
+	}
+	return _c
+}
+
 // SetCreatedAt sets the "created_at" field.
 func (_c *SipNumberCreate) SetCreatedAt(v clock.Micros) *SipNumberCreate {
 	_c.mutation.SetCreatedAt(v)
@@ -83,6 +97,20 @@ func (_c *SipNumberCreate) SetCreatedAt(v clock.Micros) *SipNumberCreate {
 func (_c *SipNumberCreate) SetNillableCreatedAt(v *clock.Micros) *SipNumberCreate {
 	if v != nil {
 		_c.SetCreatedAt(*v)
+	}
+	return _c
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_c *SipNumberCreate) SetUpdatedAt(v clock.Micros) *SipNumberCreate {
+	_c.mutation.SetUpdatedAt(v)
+	return _c
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_c *SipNumberCreate) SetNillableUpdatedAt(v *clock.Micros) *SipNumberCreate {
+	if v != nil {
+		_c.SetUpdatedAt(*v)
 	}
 	return _c
 }
@@ -183,6 +211,10 @@ func (_c *SipNumberCreate) defaults() {
 		v := sipnumber.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
 	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		v := sipnumber.DefaultUpdatedAt()
+		_c.mutation.SetUpdatedAt(v)
+	}
 	if _, ok := _c.mutation.ID(); !ok {
 		v := sipnumber.DefaultID()
 		_c.mutation.SetID(v)
@@ -208,6 +240,9 @@ func (_c *SipNumberCreate) check() error {
 	}
 	if _, ok := _c.mutation.CreatedAt(); !ok {
 		return &ValidationError{Name: "created_at", err: errors.New(`ent: missing required field "SipNumber.created_at"`)}
+	}
+	if _, ok := _c.mutation.UpdatedAt(); !ok {
+		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "SipNumber.updated_at"`)}
 	}
 	if len(_c.mutation.AccountIDs()) == 0 {
 		return &ValidationError{Name: "account", err: errors.New(`ent: missing required edge "SipNumber.account"`)}
@@ -264,9 +299,17 @@ func (_c *SipNumberCreate) createSpec() (*SipNumber, *sqlgraph.CreateSpec) {
 		_spec.SetField(sipnumber.FieldAlias, field.TypeString, value)
 		_node.Alias = value
 	}
+	if value, ok := _c.mutation.RegisteredAt(); ok {
+		_spec.SetField(sipnumber.FieldRegisteredAt, field.TypeInt64, value)
+		_node.RegisteredAt = &value
+	}
 	if value, ok := _c.mutation.CreatedAt(); ok {
 		_spec.SetField(sipnumber.FieldCreatedAt, field.TypeInt64, value)
 		_node.CreatedAt = value
+	}
+	if value, ok := _c.mutation.UpdatedAt(); ok {
+		_spec.SetField(sipnumber.FieldUpdatedAt, field.TypeInt64, value)
+		_node.UpdatedAt = value
 	}
 	if nodes := _c.mutation.AccountIDs(); len(nodes) > 0 {
 		edge := &sqlgraph.EdgeSpec{
@@ -405,6 +448,48 @@ func (u *SipNumberUpsert) UpdateAlias() *SipNumberUpsert {
 	return u
 }
 
+// SetRegisteredAt sets the "registered_at" field.
+func (u *SipNumberUpsert) SetRegisteredAt(v clock.Micros) *SipNumberUpsert {
+	u.Set(sipnumber.FieldRegisteredAt, v)
+	return u
+}
+
+// UpdateRegisteredAt sets the "registered_at" field to the value that was provided on create.
+func (u *SipNumberUpsert) UpdateRegisteredAt() *SipNumberUpsert {
+	u.SetExcluded(sipnumber.FieldRegisteredAt)
+	return u
+}
+
+// AddRegisteredAt adds v to the "registered_at" field.
+func (u *SipNumberUpsert) AddRegisteredAt(v clock.Micros) *SipNumberUpsert {
+	u.Add(sipnumber.FieldRegisteredAt, v)
+	return u
+}
+
+// ClearRegisteredAt clears the value of the "registered_at" field.
+func (u *SipNumberUpsert) ClearRegisteredAt() *SipNumberUpsert {
+	u.SetNull(sipnumber.FieldRegisteredAt)
+	return u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *SipNumberUpsert) SetUpdatedAt(v clock.Micros) *SipNumberUpsert {
+	u.Set(sipnumber.FieldUpdatedAt, v)
+	return u
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *SipNumberUpsert) UpdateUpdatedAt() *SipNumberUpsert {
+	u.SetExcluded(sipnumber.FieldUpdatedAt)
+	return u
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *SipNumberUpsert) AddUpdatedAt(v clock.Micros) *SipNumberUpsert {
+	u.Add(sipnumber.FieldUpdatedAt, v)
+	return u
+}
+
 // UpdateNewValues updates the mutable fields using the new values that were set on create except the ID field.
 // Using this option is equivalent to using:
 //
@@ -501,6 +586,55 @@ func (u *SipNumberUpsertOne) SetAlias(v string) *SipNumberUpsertOne {
 func (u *SipNumberUpsertOne) UpdateAlias() *SipNumberUpsertOne {
 	return u.Update(func(s *SipNumberUpsert) {
 		s.UpdateAlias()
+	})
+}
+
+// SetRegisteredAt sets the "registered_at" field.
+func (u *SipNumberUpsertOne) SetRegisteredAt(v clock.Micros) *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetRegisteredAt(v)
+	})
+}
+
+// AddRegisteredAt adds v to the "registered_at" field.
+func (u *SipNumberUpsertOne) AddRegisteredAt(v clock.Micros) *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.AddRegisteredAt(v)
+	})
+}
+
+// UpdateRegisteredAt sets the "registered_at" field to the value that was provided on create.
+func (u *SipNumberUpsertOne) UpdateRegisteredAt() *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateRegisteredAt()
+	})
+}
+
+// ClearRegisteredAt clears the value of the "registered_at" field.
+func (u *SipNumberUpsertOne) ClearRegisteredAt() *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.ClearRegisteredAt()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *SipNumberUpsertOne) SetUpdatedAt(v clock.Micros) *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *SipNumberUpsertOne) AddUpdatedAt(v clock.Micros) *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.AddUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *SipNumberUpsertOne) UpdateUpdatedAt() *SipNumberUpsertOne {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateUpdatedAt()
 	})
 }
 
@@ -767,6 +901,55 @@ func (u *SipNumberUpsertBulk) SetAlias(v string) *SipNumberUpsertBulk {
 func (u *SipNumberUpsertBulk) UpdateAlias() *SipNumberUpsertBulk {
 	return u.Update(func(s *SipNumberUpsert) {
 		s.UpdateAlias()
+	})
+}
+
+// SetRegisteredAt sets the "registered_at" field.
+func (u *SipNumberUpsertBulk) SetRegisteredAt(v clock.Micros) *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetRegisteredAt(v)
+	})
+}
+
+// AddRegisteredAt adds v to the "registered_at" field.
+func (u *SipNumberUpsertBulk) AddRegisteredAt(v clock.Micros) *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.AddRegisteredAt(v)
+	})
+}
+
+// UpdateRegisteredAt sets the "registered_at" field to the value that was provided on create.
+func (u *SipNumberUpsertBulk) UpdateRegisteredAt() *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateRegisteredAt()
+	})
+}
+
+// ClearRegisteredAt clears the value of the "registered_at" field.
+func (u *SipNumberUpsertBulk) ClearRegisteredAt() *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.ClearRegisteredAt()
+	})
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (u *SipNumberUpsertBulk) SetUpdatedAt(v clock.Micros) *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.SetUpdatedAt(v)
+	})
+}
+
+// AddUpdatedAt adds v to the "updated_at" field.
+func (u *SipNumberUpsertBulk) AddUpdatedAt(v clock.Micros) *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.AddUpdatedAt(v)
+	})
+}
+
+// UpdateUpdatedAt sets the "updated_at" field to the value that was provided on create.
+func (u *SipNumberUpsertBulk) UpdateUpdatedAt() *SipNumberUpsertBulk {
+	return u.Update(func(s *SipNumberUpsert) {
+		s.UpdateUpdatedAt()
 	})
 }
 

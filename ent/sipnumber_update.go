@@ -10,6 +10,7 @@ import (
 	"switchboard/ent/predicate"
 	"switchboard/ent/ring"
 	"switchboard/ent/sipnumber"
+	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
@@ -62,6 +63,54 @@ func (_u *SipNumberUpdate) SetNillableAlias(v *string) *SipNumberUpdate {
 	if v != nil {
 		_u.SetAlias(*v)
 	}
+	return _u
+}
+
+// SetRegisteredAt sets the "registered_at" field.
+func (_u *SipNumberUpdate) SetRegisteredAt(v clock.Micros) *SipNumberUpdate {
+	_u.mutation.ResetRegisteredAt()
+	_u.mutation.SetRegisteredAt(v)
+	return _u
+}
+
+// SetNillableRegisteredAt sets the "registered_at" field if the given value is not nil.
+func (_u *SipNumberUpdate) SetNillableRegisteredAt(v *clock.Micros) *SipNumberUpdate {
+	if v != nil {
+		_u.SetRegisteredAt(*v)
+	}
+	return _u
+}
+
+// AddRegisteredAt adds value to the "registered_at" field.
+func (_u *SipNumberUpdate) AddRegisteredAt(v clock.Micros) *SipNumberUpdate {
+	_u.mutation.AddRegisteredAt(v)
+	return _u
+}
+
+// ClearRegisteredAt clears the value of the "registered_at" field.
+func (_u *SipNumberUpdate) ClearRegisteredAt() *SipNumberUpdate {
+	_u.mutation.ClearRegisteredAt()
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *SipNumberUpdate) SetUpdatedAt(v clock.Micros) *SipNumberUpdate {
+	_u.mutation.ResetUpdatedAt()
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *SipNumberUpdate) SetNillableUpdatedAt(v *clock.Micros) *SipNumberUpdate {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
+// AddUpdatedAt adds value to the "updated_at" field.
+func (_u *SipNumberUpdate) AddUpdatedAt(v clock.Micros) *SipNumberUpdate {
+	_u.mutation.AddUpdatedAt(v)
 	return _u
 }
 
@@ -203,6 +252,21 @@ func (_u *SipNumberUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	}
 	if value, ok := _u.mutation.Alias(); ok {
 		_spec.SetField(sipnumber.FieldAlias, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.RegisteredAt(); ok {
+		_spec.SetField(sipnumber.FieldRegisteredAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedRegisteredAt(); ok {
+		_spec.AddField(sipnumber.FieldRegisteredAt, field.TypeInt64, value)
+	}
+	if _u.mutation.RegisteredAtCleared() {
+		_spec.ClearField(sipnumber.FieldRegisteredAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(sipnumber.FieldUpdatedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedUpdatedAt(); ok {
+		_spec.AddField(sipnumber.FieldUpdatedAt, field.TypeInt64, value)
 	}
 	if _u.mutation.RingsCleared() {
 		edge := &sqlgraph.EdgeSpec{
@@ -347,6 +411,54 @@ func (_u *SipNumberUpdateOne) SetNillableAlias(v *string) *SipNumberUpdateOne {
 	if v != nil {
 		_u.SetAlias(*v)
 	}
+	return _u
+}
+
+// SetRegisteredAt sets the "registered_at" field.
+func (_u *SipNumberUpdateOne) SetRegisteredAt(v clock.Micros) *SipNumberUpdateOne {
+	_u.mutation.ResetRegisteredAt()
+	_u.mutation.SetRegisteredAt(v)
+	return _u
+}
+
+// SetNillableRegisteredAt sets the "registered_at" field if the given value is not nil.
+func (_u *SipNumberUpdateOne) SetNillableRegisteredAt(v *clock.Micros) *SipNumberUpdateOne {
+	if v != nil {
+		_u.SetRegisteredAt(*v)
+	}
+	return _u
+}
+
+// AddRegisteredAt adds value to the "registered_at" field.
+func (_u *SipNumberUpdateOne) AddRegisteredAt(v clock.Micros) *SipNumberUpdateOne {
+	_u.mutation.AddRegisteredAt(v)
+	return _u
+}
+
+// ClearRegisteredAt clears the value of the "registered_at" field.
+func (_u *SipNumberUpdateOne) ClearRegisteredAt() *SipNumberUpdateOne {
+	_u.mutation.ClearRegisteredAt()
+	return _u
+}
+
+// SetUpdatedAt sets the "updated_at" field.
+func (_u *SipNumberUpdateOne) SetUpdatedAt(v clock.Micros) *SipNumberUpdateOne {
+	_u.mutation.ResetUpdatedAt()
+	_u.mutation.SetUpdatedAt(v)
+	return _u
+}
+
+// SetNillableUpdatedAt sets the "updated_at" field if the given value is not nil.
+func (_u *SipNumberUpdateOne) SetNillableUpdatedAt(v *clock.Micros) *SipNumberUpdateOne {
+	if v != nil {
+		_u.SetUpdatedAt(*v)
+	}
+	return _u
+}
+
+// AddUpdatedAt adds value to the "updated_at" field.
+func (_u *SipNumberUpdateOne) AddUpdatedAt(v clock.Micros) *SipNumberUpdateOne {
+	_u.mutation.AddUpdatedAt(v)
 	return _u
 }
 
@@ -518,6 +630,21 @@ func (_u *SipNumberUpdateOne) sqlSave(ctx context.Context) (_node *SipNumber, er
 	}
 	if value, ok := _u.mutation.Alias(); ok {
 		_spec.SetField(sipnumber.FieldAlias, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.RegisteredAt(); ok {
+		_spec.SetField(sipnumber.FieldRegisteredAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedRegisteredAt(); ok {
+		_spec.AddField(sipnumber.FieldRegisteredAt, field.TypeInt64, value)
+	}
+	if _u.mutation.RegisteredAtCleared() {
+		_spec.ClearField(sipnumber.FieldRegisteredAt, field.TypeInt64)
+	}
+	if value, ok := _u.mutation.UpdatedAt(); ok {
+		_spec.SetField(sipnumber.FieldUpdatedAt, field.TypeInt64, value)
+	}
+	if value, ok := _u.mutation.AddedUpdatedAt(); ok {
+		_spec.AddField(sipnumber.FieldUpdatedAt, field.TypeInt64, value)
 	}
 	if _u.mutation.RingsCleared() {
 		edge := &sqlgraph.EdgeSpec{

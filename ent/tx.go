@@ -24,16 +24,28 @@ type Tx struct {
 	Block *BlockClient
 	// Call is the client for interacting with the Call builders.
 	Call *CallClient
+	// CallRecord is the client for interacting with the CallRecord builders.
+	CallRecord *CallRecordClient
 	// Captcha is the client for interacting with the Captcha builders.
 	Captcha *CaptchaClient
+	// CarrierLink is the client for interacting with the CarrierLink builders.
+	CarrierLink *CarrierLinkClient
 	// Contact is the client for interacting with the Contact builders.
 	Contact *ContactClient
 	// Device is the client for interacting with the Device builders.
 	Device *DeviceClient
 	// Event is the client for interacting with the Event builders.
 	Event *EventClient
+	// Follower is the client for interacting with the Follower builders.
+	Follower *FollowerClient
+	// GroupChoice is the client for interacting with the GroupChoice builders.
+	GroupChoice *GroupChoiceClient
 	// IdempotencyKey is the client for interacting with the IdempotencyKey builders.
 	IdempotencyKey *IdempotencyKeyClient
+	// ImportMark is the client for interacting with the ImportMark builders.
+	ImportMark *ImportMarkClient
+	// Mail is the client for interacting with the Mail builders.
+	Mail *MailClient
 	// Mask is the client for interacting with the Mask builders.
 	Mask *MaskClient
 	// MaskParty is the client for interacting with the MaskParty builders.
@@ -196,11 +208,17 @@ func (tx *Tx) init() {
 	tx.Application = NewApplicationClient(tx.config)
 	tx.Block = NewBlockClient(tx.config)
 	tx.Call = NewCallClient(tx.config)
+	tx.CallRecord = NewCallRecordClient(tx.config)
 	tx.Captcha = NewCaptchaClient(tx.config)
+	tx.CarrierLink = NewCarrierLinkClient(tx.config)
 	tx.Contact = NewContactClient(tx.config)
 	tx.Device = NewDeviceClient(tx.config)
 	tx.Event = NewEventClient(tx.config)
+	tx.Follower = NewFollowerClient(tx.config)
+	tx.GroupChoice = NewGroupChoiceClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
+	tx.ImportMark = NewImportMarkClient(tx.config)
+	tx.Mail = NewMailClient(tx.config)
 	tx.Mask = NewMaskClient(tx.config)
 	tx.MaskParty = NewMaskPartyClient(tx.config)
 	tx.Message = NewMessageClient(tx.config)

@@ -24,6 +24,12 @@ const (
 	FieldPlan = "plan"
 	// FieldOperator holds the string denoting the operator field in the database.
 	FieldOperator = "operator"
+	// FieldActive holds the string denoting the active field in the database.
+	FieldActive = "active"
+	// FieldActivationHash holds the string denoting the activation_hash field in the database.
+	FieldActivationHash = "activation_hash"
+	// FieldActivationUntil holds the string denoting the activation_until field in the database.
+	FieldActivationUntil = "activation_until"
 	// FieldMatrixID holds the string denoting the matrix_id field in the database.
 	FieldMatrixID = "matrix_id"
 	// FieldAPIKeyHash holds the string denoting the api_key_hash field in the database.
@@ -52,6 +58,8 @@ const (
 	EdgeGroups = "groups"
 	// EdgeSipNumbers holds the string denoting the sip_numbers edge name in mutations.
 	EdgeSipNumbers = "sip_numbers"
+	// EdgeCarriers holds the string denoting the carriers edge name in mutations.
+	EdgeCarriers = "carriers"
 	// Table holds the table name of the account in the database.
 	Table = "accounts"
 	// NumbersTable is the table that holds the numbers relation/edge.
@@ -103,6 +111,13 @@ const (
 	SipNumbersInverseTable = "sip_numbers"
 	// SipNumbersColumn is the table column denoting the sip_numbers relation/edge.
 	SipNumbersColumn = "account_id"
+	// CarriersTable is the table that holds the carriers relation/edge.
+	CarriersTable = "carrier_links"
+	// CarriersInverseTable is the table name for the CarrierLink entity.
+	// It exists in this package in order to avoid circular dependency with the "carrierlink" package.
+	CarriersInverseTable = "carrier_links"
+	// CarriersColumn is the table column denoting the carriers relation/edge.
+	CarriersColumn = "account_id"
 )
 
 // Columns holds all SQL columns for account fields.
@@ -112,6 +127,9 @@ var Columns = []string{
 	FieldPasswordHash,
 	FieldPlan,
 	FieldOperator,
+	FieldActive,
+	FieldActivationHash,
+	FieldActivationUntil,
 	FieldMatrixID,
 	FieldAPIKeyHash,
 	FieldAPIKeySealed,
@@ -134,6 +152,8 @@ func ValidColumn(column string) bool {
 var (
 	// DefaultOperator holds the default value on creation for the "operator" field.
 	DefaultOperator bool
+	// DefaultActive holds the default value on creation for the "active" field.
+	DefaultActive bool
 	// DefaultTrimmedTo holds the default value on creation for the "trimmed_to" field.
 	DefaultTrimmedTo int64
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
@@ -194,6 +214,16 @@ func ByPlan(opts ...sql.OrderTermOption) OrderOption {
 // ByOperator orders the results by the operator field.
 func ByOperator(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldOperator, opts...).ToFunc()
+}
+
+// ByActive orders the results by the active field.
+func ByActive(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldActive, opts...).ToFunc()
+}
+
+// ByActivationUntil orders the results by the activation_until field.
+func ByActivationUntil(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldActivationUntil, opts...).ToFunc()
 }
 
 // ByMatrixID orders the results by the matrix_id field.
@@ -308,6 +338,20 @@ func BySipNumbers(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newSipNumbersStep(), append([]sql.OrderTerm{term}, terms...)...)
 	}
 }
+
+// ByCarriersCount orders the results by carriers count.
+func ByCarriersCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newCarriersStep(), opts...)
+	}
+}
+
+// ByCarriers orders the results by carriers terms.
+func ByCarriers(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newCarriersStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newNumbersStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
@@ -355,5 +399,12 @@ func newSipNumbersStep() *sqlgraph.Step {
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(SipNumbersInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.O2M, false, SipNumbersTable, SipNumbersColumn),
+	)
+}
+func newCarriersStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(CarriersInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, CarriersTable, CarriersColumn),
 	)
 }

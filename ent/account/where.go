@@ -71,6 +71,22 @@ func Operator(v bool) predicate.Account {
 	return predicate.Account(sql.FieldEQ(FieldOperator, v))
 }
 
+// Active applies equality check predicate on the "active" field. It's identical to ActiveEQ.
+func Active(v bool) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldActive, v))
+}
+
+// ActivationHash applies equality check predicate on the "activation_hash" field. It's identical to ActivationHashEQ.
+func ActivationHash(v []byte) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldActivationHash, v))
+}
+
+// ActivationUntil applies equality check predicate on the "activation_until" field. It's identical to ActivationUntilEQ.
+func ActivationUntil(v clock.Micros) predicate.Account {
+	vc := int64(v)
+	return predicate.Account(sql.FieldEQ(FieldActivationUntil, vc))
+}
+
 // MatrixID applies equality check predicate on the "matrix_id" field. It's identical to MatrixIDEQ.
 func MatrixID(v string) predicate.Account {
 	return predicate.Account(sql.FieldEQ(FieldMatrixID, v))
@@ -265,6 +281,130 @@ func OperatorEQ(v bool) predicate.Account {
 // OperatorNEQ applies the NEQ predicate on the "operator" field.
 func OperatorNEQ(v bool) predicate.Account {
 	return predicate.Account(sql.FieldNEQ(FieldOperator, v))
+}
+
+// ActiveEQ applies the EQ predicate on the "active" field.
+func ActiveEQ(v bool) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldActive, v))
+}
+
+// ActiveNEQ applies the NEQ predicate on the "active" field.
+func ActiveNEQ(v bool) predicate.Account {
+	return predicate.Account(sql.FieldNEQ(FieldActive, v))
+}
+
+// ActivationHashEQ applies the EQ predicate on the "activation_hash" field.
+func ActivationHashEQ(v []byte) predicate.Account {
+	return predicate.Account(sql.FieldEQ(FieldActivationHash, v))
+}
+
+// ActivationHashNEQ applies the NEQ predicate on the "activation_hash" field.
+func ActivationHashNEQ(v []byte) predicate.Account {
+	return predicate.Account(sql.FieldNEQ(FieldActivationHash, v))
+}
+
+// ActivationHashIn applies the In predicate on the "activation_hash" field.
+func ActivationHashIn(vs ...[]byte) predicate.Account {
+	return predicate.Account(sql.FieldIn(FieldActivationHash, vs...))
+}
+
+// ActivationHashNotIn applies the NotIn predicate on the "activation_hash" field.
+func ActivationHashNotIn(vs ...[]byte) predicate.Account {
+	return predicate.Account(sql.FieldNotIn(FieldActivationHash, vs...))
+}
+
+// ActivationHashGT applies the GT predicate on the "activation_hash" field.
+func ActivationHashGT(v []byte) predicate.Account {
+	return predicate.Account(sql.FieldGT(FieldActivationHash, v))
+}
+
+// ActivationHashGTE applies the GTE predicate on the "activation_hash" field.
+func ActivationHashGTE(v []byte) predicate.Account {
+	return predicate.Account(sql.FieldGTE(FieldActivationHash, v))
+}
+
+// ActivationHashLT applies the LT predicate on the "activation_hash" field.
+func ActivationHashLT(v []byte) predicate.Account {
+	return predicate.Account(sql.FieldLT(FieldActivationHash, v))
+}
+
+// ActivationHashLTE applies the LTE predicate on the "activation_hash" field.
+func ActivationHashLTE(v []byte) predicate.Account {
+	return predicate.Account(sql.FieldLTE(FieldActivationHash, v))
+}
+
+// ActivationHashIsNil applies the IsNil predicate on the "activation_hash" field.
+func ActivationHashIsNil() predicate.Account {
+	return predicate.Account(sql.FieldIsNull(FieldActivationHash))
+}
+
+// ActivationHashNotNil applies the NotNil predicate on the "activation_hash" field.
+func ActivationHashNotNil() predicate.Account {
+	return predicate.Account(sql.FieldNotNull(FieldActivationHash))
+}
+
+// ActivationUntilEQ applies the EQ predicate on the "activation_until" field.
+func ActivationUntilEQ(v clock.Micros) predicate.Account {
+	vc := int64(v)
+	return predicate.Account(sql.FieldEQ(FieldActivationUntil, vc))
+}
+
+// ActivationUntilNEQ applies the NEQ predicate on the "activation_until" field.
+func ActivationUntilNEQ(v clock.Micros) predicate.Account {
+	vc := int64(v)
+	return predicate.Account(sql.FieldNEQ(FieldActivationUntil, vc))
+}
+
+// ActivationUntilIn applies the In predicate on the "activation_until" field.
+func ActivationUntilIn(vs ...clock.Micros) predicate.Account {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Account(sql.FieldIn(FieldActivationUntil, v...))
+}
+
+// ActivationUntilNotIn applies the NotIn predicate on the "activation_until" field.
+func ActivationUntilNotIn(vs ...clock.Micros) predicate.Account {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Account(sql.FieldNotIn(FieldActivationUntil, v...))
+}
+
+// ActivationUntilGT applies the GT predicate on the "activation_until" field.
+func ActivationUntilGT(v clock.Micros) predicate.Account {
+	vc := int64(v)
+	return predicate.Account(sql.FieldGT(FieldActivationUntil, vc))
+}
+
+// ActivationUntilGTE applies the GTE predicate on the "activation_until" field.
+func ActivationUntilGTE(v clock.Micros) predicate.Account {
+	vc := int64(v)
+	return predicate.Account(sql.FieldGTE(FieldActivationUntil, vc))
+}
+
+// ActivationUntilLT applies the LT predicate on the "activation_until" field.
+func ActivationUntilLT(v clock.Micros) predicate.Account {
+	vc := int64(v)
+	return predicate.Account(sql.FieldLT(FieldActivationUntil, vc))
+}
+
+// ActivationUntilLTE applies the LTE predicate on the "activation_until" field.
+func ActivationUntilLTE(v clock.Micros) predicate.Account {
+	vc := int64(v)
+	return predicate.Account(sql.FieldLTE(FieldActivationUntil, vc))
+}
+
+// ActivationUntilIsNil applies the IsNil predicate on the "activation_until" field.
+func ActivationUntilIsNil() predicate.Account {
+	return predicate.Account(sql.FieldIsNull(FieldActivationUntil))
+}
+
+// ActivationUntilNotNil applies the NotNil predicate on the "activation_until" field.
+func ActivationUntilNotNil() predicate.Account {
+	return predicate.Account(sql.FieldNotNull(FieldActivationUntil))
 }
 
 // MatrixIDEQ applies the EQ predicate on the "matrix_id" field.
@@ -769,6 +909,29 @@ func HasSipNumbers() predicate.Account {
 func HasSipNumbersWith(preds ...predicate.SipNumber) predicate.Account {
 	return predicate.Account(func(s *sql.Selector) {
 		step := newSipNumbersStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasCarriers applies the HasEdge predicate on the "carriers" edge.
+func HasCarriers() predicate.Account {
+	return predicate.Account(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, CarriersTable, CarriersColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasCarriersWith applies the HasEdge predicate on the "carriers" edge with a given conditions (other predicates).
+func HasCarriersWith(preds ...predicate.CarrierLink) predicate.Account {
+	return predicate.Account(func(s *sql.Selector) {
+		step := newCarriersStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

@@ -66,6 +66,8 @@ const (
 	EdgeVirtual = "virtual"
 	// EdgeRecordings holds the string denoting the recordings edge name in mutations.
 	EdgeRecordings = "recordings"
+	// EdgeRecords holds the string denoting the records edge name in mutations.
+	EdgeRecords = "records"
 	// Table holds the table name of the call in the database.
 	Table = "calls"
 	// VirtualTable is the table that holds the virtual relation/edge.
@@ -82,6 +84,13 @@ const (
 	RecordingsInverseTable = "recordings"
 	// RecordingsColumn is the table column denoting the recordings relation/edge.
 	RecordingsColumn = "call_id"
+	// RecordsTable is the table that holds the records relation/edge.
+	RecordsTable = "call_records"
+	// RecordsInverseTable is the table name for the CallRecord entity.
+	// It exists in this package in order to avoid circular dependency with the "callrecord" package.
+	RecordsInverseTable = "call_records"
+	// RecordsColumn is the table column denoting the records relation/edge.
+	RecordsColumn = "call_id"
 )
 
 // Columns holds all SQL columns for call fields.
@@ -367,6 +376,20 @@ func ByRecordings(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newRecordingsStep(), append([]sql.OrderTerm{term}, terms...)...)
 	}
 }
+
+// ByRecordsCount orders the results by records count.
+func ByRecordsCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newRecordsStep(), opts...)
+	}
+}
+
+// ByRecords orders the results by records terms.
+func ByRecords(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newRecordsStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newVirtualStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
@@ -379,5 +402,12 @@ func newRecordingsStep() *sqlgraph.Step {
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(RecordingsInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.O2M, false, RecordingsTable, RecordingsColumn),
+	)
+}
+func newRecordsStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(RecordsInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, RecordsTable, RecordsColumn),
 	)
 }

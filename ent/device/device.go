@@ -33,6 +33,8 @@ const (
 	FieldUpdatedAt = "updated_at"
 	// EdgeNumbers holds the string denoting the numbers edge name in mutations.
 	EdgeNumbers = "numbers"
+	// EdgeFollowers holds the string denoting the followers edge name in mutations.
+	EdgeFollowers = "followers"
 	// Table holds the table name of the device in the database.
 	Table = "devices"
 	// NumbersTable is the table that holds the numbers relation/edge.
@@ -42,6 +44,13 @@ const (
 	NumbersInverseTable = "numbers"
 	// NumbersColumn is the table column denoting the numbers relation/edge.
 	NumbersColumn = "device_id"
+	// FollowersTable is the table that holds the followers relation/edge.
+	FollowersTable = "followers"
+	// FollowersInverseTable is the table name for the Follower entity.
+	// It exists in this package in order to avoid circular dependency with the "follower" package.
+	FollowersInverseTable = "followers"
+	// FollowersColumn is the table column denoting the followers relation/edge.
+	FollowersColumn = "device_id"
 )
 
 // Columns holds all SQL columns for device fields.
@@ -127,10 +136,31 @@ func ByNumbers(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newNumbersStep(), append([]sql.OrderTerm{term}, terms...)...)
 	}
 }
+
+// ByFollowersCount orders the results by followers count.
+func ByFollowersCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newFollowersStep(), opts...)
+	}
+}
+
+// ByFollowers orders the results by followers terms.
+func ByFollowers(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newFollowersStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newNumbersStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(NumbersInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.O2M, false, NumbersTable, NumbersColumn),
+	)
+}
+func newFollowersStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(FollowersInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, FollowersTable, FollowersColumn),
 	)
 }

@@ -68,6 +68,18 @@ func (f CallFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error)
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CallMutation", m)
 }
 
+// The CallRecordFunc type is an adapter to allow the use of ordinary
+// function as CallRecord mutator.
+type CallRecordFunc func(context.Context, *ent.CallRecordMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CallRecordFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CallRecordMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CallRecordMutation", m)
+}
+
 // The CaptchaFunc type is an adapter to allow the use of ordinary
 // function as Captcha mutator.
 type CaptchaFunc func(context.Context, *ent.CaptchaMutation) (ent.Value, error)
@@ -78,6 +90,18 @@ func (f CaptchaFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, err
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CaptchaMutation", m)
+}
+
+// The CarrierLinkFunc type is an adapter to allow the use of ordinary
+// function as CarrierLink mutator.
+type CarrierLinkFunc func(context.Context, *ent.CarrierLinkMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f CarrierLinkFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.CarrierLinkMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.CarrierLinkMutation", m)
 }
 
 // The ContactFunc type is an adapter to allow the use of ordinary
@@ -116,6 +140,30 @@ func (f EventFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.EventMutation", m)
 }
 
+// The FollowerFunc type is an adapter to allow the use of ordinary
+// function as Follower mutator.
+type FollowerFunc func(context.Context, *ent.FollowerMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f FollowerFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.FollowerMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.FollowerMutation", m)
+}
+
+// The GroupChoiceFunc type is an adapter to allow the use of ordinary
+// function as GroupChoice mutator.
+type GroupChoiceFunc func(context.Context, *ent.GroupChoiceMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f GroupChoiceFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.GroupChoiceMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.GroupChoiceMutation", m)
+}
+
 // The IdempotencyKeyFunc type is an adapter to allow the use of ordinary
 // function as IdempotencyKey mutator.
 type IdempotencyKeyFunc func(context.Context, *ent.IdempotencyKeyMutation) (ent.Value, error)
@@ -126,6 +174,30 @@ func (f IdempotencyKeyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Val
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.IdempotencyKeyMutation", m)
+}
+
+// The ImportMarkFunc type is an adapter to allow the use of ordinary
+// function as ImportMark mutator.
+type ImportMarkFunc func(context.Context, *ent.ImportMarkMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ImportMarkFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ImportMarkMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ImportMarkMutation", m)
+}
+
+// The MailFunc type is an adapter to allow the use of ordinary
+// function as Mail mutator.
+type MailFunc func(context.Context, *ent.MailMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f MailFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.MailMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.MailMutation", m)
 }
 
 // The MaskFunc type is an adapter to allow the use of ordinary

@@ -16,6 +16,9 @@ var (
 		{Name: "password_hash", Type: field.TypeString},
 		{Name: "plan", Type: field.TypeEnum, Enums: []string{"free", "business"}, Default: "free"},
 		{Name: "operator", Type: field.TypeBool, Default: false},
+		{Name: "active", Type: field.TypeBool, Default: true},
+		{Name: "activation_hash", Type: field.TypeBytes, Unique: true, Nullable: true},
+		{Name: "activation_until", Type: field.TypeInt64, Nullable: true},
 		{Name: "matrix_id", Type: field.TypeString, Nullable: true},
 		{Name: "api_key_hash", Type: field.TypeBytes, Unique: true},
 		{Name: "api_key_sealed", Type: field.TypeBytes},
@@ -33,7 +36,7 @@ var (
 			{
 				Name:    "account_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{AccountsColumns[11], AccountsColumns[0]},
+				Columns: []*schema.Column{AccountsColumns[14], AccountsColumns[0]},
 			},
 			{
 				Name:    "account_operator",
@@ -41,6 +44,14 @@ var (
 				Columns: []*schema.Column{AccountsColumns[4]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "operator",
+				},
+			},
+			{
+				Name:    "account_activation_until",
+				Unique:  false,
+				Columns: []*schema.Column{AccountsColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "NOT active",
 				},
 			},
 		},
@@ -212,6 +223,65 @@ var (
 			},
 		},
 	}
+	// CallRecordsColumns holds the columns for the "call_records" table.
+	CallRecordsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt64, Increment: true},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "carrier_id", Type: field.TypeUUID, Nullable: true},
+		{Name: "foreign_id", Type: field.TypeString, Nullable: true},
+		{Name: "calling", Type: field.TypeString},
+		{Name: "called", Type: field.TypeString},
+		{Name: "dialed", Type: field.TypeString},
+		{Name: "direction", Type: field.TypeEnum, Enums: []string{"incoming", "outgoing"}},
+		{Name: "way", Type: field.TypeEnum, Enums: []string{"incoming", "outgoing", "transfer"}},
+		{Name: "started_at", Type: field.TypeInt64},
+		{Name: "duration", Type: field.TypeInt},
+		{Name: "hangup", Type: field.TypeString, Default: ""},
+		{Name: "sound", Type: field.TypeString, Default: ""},
+		{Name: "sound_size", Type: field.TypeInt64, Default: 0},
+		{Name: "call_id", Type: field.TypeUUID, Nullable: true},
+	}
+	// CallRecordsTable holds the schema information for the "call_records" table.
+	CallRecordsTable = &schema.Table{
+		Name:       "call_records",
+		Columns:    CallRecordsColumns,
+		PrimaryKey: []*schema.Column{CallRecordsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "call_records_calls_records",
+				Columns:    []*schema.Column{CallRecordsColumns[14]},
+				RefColumns: []*schema.Column{CallsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "callrecord_account_id_started_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[9], CallRecordsColumns[0]},
+			},
+			{
+				Name:    "callrecord_account_id_calling_started_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[4], CallRecordsColumns[9], CallRecordsColumns[0]},
+			},
+			{
+				Name:    "callrecord_account_id_called_started_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[5], CallRecordsColumns[9], CallRecordsColumns[0]},
+			},
+			{
+				Name:    "callrecord_account_id_foreign_id",
+				Unique:  true,
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[3]},
+			},
+			{
+				Name:    "callrecord_call_id",
+				Unique:  true,
+				Columns: []*schema.Column{CallRecordsColumns[14]},
+			},
+		},
+	}
 	// CaptchasColumns holds the columns for the "captchas" table.
 	CaptchasColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -239,6 +309,65 @@ var (
 				Name:    "captcha_expires_at",
 				Unique:  false,
 				Columns: []*schema.Column{CaptchasColumns[5]},
+			},
+		},
+	}
+	// CarrierLinksColumns holds the columns for the "carrier_links" table.
+	CarrierLinksColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "carrier", Type: field.TypeEnum, Enums: []string{"ovh"}},
+		{Name: "state", Type: field.TypeEnum, Enums: []string{"pending", "active", "withdrawn"}, Default: "pending"},
+		{Name: "key_sealed", Type: field.TypeBytes},
+		{Name: "check_hash", Type: field.TypeBytes, Unique: true},
+		{Name: "identity", Type: field.TypeString, Default: ""},
+		{Name: "every", Type: field.TypeInt, Default: 3600},
+		{Name: "node", Type: field.TypeString, Default: ""},
+		{Name: "lease_until", Type: field.TypeInt64, Nullable: true},
+		{Name: "next_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "tries", Type: field.TypeInt, Default: 0},
+		{Name: "problem", Type: field.TypeString, Default: ""},
+		{Name: "done", Type: field.TypeInt, Default: 0},
+		{Name: "total", Type: field.TypeInt, Default: 0},
+		{Name: "added", Type: field.TypeInt, Default: 0},
+		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "linked_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "imported_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "account_id", Type: field.TypeUUID},
+	}
+	// CarrierLinksTable holds the schema information for the "carrier_links" table.
+	CarrierLinksTable = &schema.Table{
+		Name:       "carrier_links",
+		Columns:    CarrierLinksColumns,
+		PrimaryKey: []*schema.Column{CarrierLinksColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "carrier_links_accounts_carriers",
+				Columns:    []*schema.Column{CarrierLinksColumns[18]},
+				RefColumns: []*schema.Column{AccountsColumns[0]},
+				OnDelete:   schema.NoAction,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "carrierlink_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{CarrierLinksColumns[18], CarrierLinksColumns[15], CarrierLinksColumns[0]},
+			},
+			{
+				Name:    "carrierlink_account_id_carrier_identity",
+				Unique:  true,
+				Columns: []*schema.Column{CarrierLinksColumns[18], CarrierLinksColumns[1], CarrierLinksColumns[5]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "identity <> ''",
+				},
+			},
+			{
+				Name:    "carrierlink_next_at",
+				Unique:  false,
+				Columns: []*schema.Column{CarrierLinksColumns[9]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "next_at IS NOT NULL",
+				},
 			},
 		},
 	}
@@ -332,6 +461,110 @@ var (
 			},
 		},
 	}
+	// FollowersColumns holds the columns for the "followers" table.
+	FollowersColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "channel", Type: field.TypeEnum, Enums: []string{"matrix", "push"}},
+		{Name: "address", Type: field.TypeString, Default: ""},
+		{Name: "room", Type: field.TypeString, Default: ""},
+		{Name: "cursor", Type: field.TypeInt64},
+		{Name: "tries", Type: field.TypeInt, Default: 0},
+		{Name: "problem", Type: field.TypeString, Default: ""},
+		{Name: "next_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "node", Type: field.TypeString, Default: ""},
+		{Name: "lease_until", Type: field.TypeInt64, Nullable: true},
+		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "told_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "device_id", Type: field.TypeUUID, Nullable: true},
+	}
+	// FollowersTable holds the schema information for the "followers" table.
+	FollowersTable = &schema.Table{
+		Name:       "followers",
+		Columns:    FollowersColumns,
+		PrimaryKey: []*schema.Column{FollowersColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "followers_devices_followers",
+				Columns:    []*schema.Column{FollowersColumns[13]},
+				RefColumns: []*schema.Column{DevicesColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "follower_account_id_channel_device_id",
+				Unique:  true,
+				Columns: []*schema.Column{FollowersColumns[1], FollowersColumns[2], FollowersColumns[13]},
+			},
+			{
+				Name:    "follower_matrix",
+				Unique:  true,
+				Columns: []*schema.Column{FollowersColumns[1]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "channel = 'matrix'",
+				},
+			},
+			{
+				Name:    "follower_device_id",
+				Unique:  false,
+				Columns: []*schema.Column{FollowersColumns[13]},
+			},
+			{
+				Name:    "follower_next_at",
+				Unique:  false,
+				Columns: []*schema.Column{FollowersColumns[8]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "next_at IS NOT NULL",
+				},
+			},
+		},
+	}
+	// GroupChoicesColumns holds the columns for the "group_choices" table.
+	GroupChoicesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "callee", Type: field.TypeString},
+		{Name: "used_at", Type: field.TypeInt64},
+		{Name: "number_id", Type: field.TypeUUID},
+		{Name: "group_id", Type: field.TypeUUID},
+	}
+	// GroupChoicesTable holds the schema information for the "group_choices" table.
+	GroupChoicesTable = &schema.Table{
+		Name:       "group_choices",
+		Columns:    GroupChoicesColumns,
+		PrimaryKey: []*schema.Column{GroupChoicesColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "group_choices_numbers_choices",
+				Columns:    []*schema.Column{GroupChoicesColumns[3]},
+				RefColumns: []*schema.Column{NumbersColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+			{
+				Symbol:     "group_choices_number_groups_choices",
+				Columns:    []*schema.Column{GroupChoicesColumns[4]},
+				RefColumns: []*schema.Column{NumberGroupsColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "groupchoice_group_id_callee",
+				Unique:  true,
+				Columns: []*schema.Column{GroupChoicesColumns[4], GroupChoicesColumns[1]},
+			},
+			{
+				Name:    "groupchoice_number_id",
+				Unique:  false,
+				Columns: []*schema.Column{GroupChoicesColumns[3]},
+			},
+			{
+				Name:    "groupchoice_used_at",
+				Unique:  false,
+				Columns: []*schema.Column{GroupChoicesColumns[2]},
+			},
+		},
+	}
 	// IdempotencyKeysColumns holds the columns for the "idempotency_keys" table.
 	IdempotencyKeysColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt, Increment: true},
@@ -357,6 +590,70 @@ var (
 				Name:    "idempotencykey_created_at",
 				Unique:  false,
 				Columns: []*schema.Column{IdempotencyKeysColumns[6]},
+			},
+		},
+	}
+	// ImportMarksColumns holds the columns for the "import_marks" table.
+	ImportMarksColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "service", Type: field.TypeString},
+		{Name: "since", Type: field.TypeInt64},
+		{Name: "link_id", Type: field.TypeUUID},
+	}
+	// ImportMarksTable holds the schema information for the "import_marks" table.
+	ImportMarksTable = &schema.Table{
+		Name:       "import_marks",
+		Columns:    ImportMarksColumns,
+		PrimaryKey: []*schema.Column{ImportMarksColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "import_marks_carrier_links_marks",
+				Columns:    []*schema.Column{ImportMarksColumns[3]},
+				RefColumns: []*schema.Column{CarrierLinksColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "importmark_link_id_service",
+				Unique:  true,
+				Columns: []*schema.Column{ImportMarksColumns[3], ImportMarksColumns[1]},
+			},
+		},
+	}
+	// MailsColumns holds the columns for the "mails" table.
+	MailsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeUUID},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "address", Type: field.TypeString},
+		{Name: "subject", Type: field.TypeString},
+		{Name: "text_sealed", Type: field.TypeBytes},
+		{Name: "tries", Type: field.TypeInt, Default: 0},
+		{Name: "problem", Type: field.TypeString, Default: ""},
+		{Name: "next_at", Type: field.TypeInt64},
+		{Name: "node", Type: field.TypeString, Default: ""},
+		{Name: "lease_until", Type: field.TypeInt64, Nullable: true},
+		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "refused_at", Type: field.TypeInt64, Nullable: true},
+	}
+	// MailsTable holds the schema information for the "mails" table.
+	MailsTable = &schema.Table{
+		Name:       "mails",
+		Columns:    MailsColumns,
+		PrimaryKey: []*schema.Column{MailsColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "mail_next_at",
+				Unique:  false,
+				Columns: []*schema.Column{MailsColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "refused_at IS NULL",
+				},
+			},
+			{
+				Name:    "mail_account_id",
+				Unique:  false,
+				Columns: []*schema.Column{MailsColumns[1]},
 			},
 		},
 	}
@@ -534,7 +831,9 @@ var (
 		{Name: "area_code", Type: field.TypeString, Default: ""},
 		{Name: "disabled", Type: field.TypeBool, Default: false},
 		{Name: "read_to", Type: field.TypeInt64, Default: 0},
+		{Name: "shown_at", Type: field.TypeInt64, Nullable: true},
 		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "updated_at", Type: field.TypeInt64},
 		{Name: "account_id", Type: field.TypeUUID},
 		{Name: "device_id", Type: field.TypeUUID, Nullable: true},
 	}
@@ -546,13 +845,13 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "numbers_accounts_numbers",
-				Columns:    []*schema.Column{NumbersColumns[12]},
+				Columns:    []*schema.Column{NumbersColumns[14]},
 				RefColumns: []*schema.Column{AccountsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
 			{
 				Symbol:     "numbers_devices_numbers",
-				Columns:    []*schema.Column{NumbersColumns[13]},
+				Columns:    []*schema.Column{NumbersColumns[15]},
 				RefColumns: []*schema.Column{DevicesColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -561,12 +860,12 @@ var (
 			{
 				Name:    "number_account_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{NumbersColumns[12], NumbersColumns[11], NumbersColumns[0]},
+				Columns: []*schema.Column{NumbersColumns[14], NumbersColumns[12], NumbersColumns[0]},
 			},
 			{
 				Name:    "number_device_id",
 				Unique:  false,
-				Columns: []*schema.Column{NumbersColumns[13]},
+				Columns: []*schema.Column{NumbersColumns[15]},
 			},
 		},
 	}
@@ -574,7 +873,9 @@ var (
 	NumberGroupsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
 		{Name: "name", Type: field.TypeString},
+		{Name: "policy", Type: field.TypeEnum, Enums: []string{"sticky", "least_recently_used"}, Default: "sticky"},
 		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "updated_at", Type: field.TypeInt64},
 		{Name: "account_id", Type: field.TypeUUID},
 	}
 	// NumberGroupsTable holds the schema information for the "number_groups" table.
@@ -585,7 +886,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "number_groups_accounts_groups",
-				Columns:    []*schema.Column{NumberGroupsColumns[3]},
+				Columns:    []*schema.Column{NumberGroupsColumns[5]},
 				RefColumns: []*schema.Column{AccountsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -594,7 +895,12 @@ var (
 			{
 				Name:    "numbergroup_account_id_name",
 				Unique:  true,
-				Columns: []*schema.Column{NumberGroupsColumns[3], NumberGroupsColumns[1]},
+				Columns: []*schema.Column{NumberGroupsColumns[5], NumberGroupsColumns[1]},
+			},
+			{
+				Name:    "numbergroup_account_id_created_at_id",
+				Unique:  false,
+				Columns: []*schema.Column{NumberGroupsColumns[5], NumberGroupsColumns[3], NumberGroupsColumns[0]},
 			},
 		},
 	}
@@ -749,7 +1055,9 @@ var (
 		{Name: "password_sealed", Type: field.TypeBytes},
 		{Name: "secure", Type: field.TypeBool, Default: false},
 		{Name: "alias", Type: field.TypeString, Default: ""},
+		{Name: "registered_at", Type: field.TypeInt64, Nullable: true},
 		{Name: "created_at", Type: field.TypeInt64},
+		{Name: "updated_at", Type: field.TypeInt64},
 		{Name: "account_id", Type: field.TypeUUID},
 	}
 	// SipNumbersTable holds the schema information for the "sip_numbers" table.
@@ -760,7 +1068,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "sip_numbers_accounts_sip_numbers",
-				Columns:    []*schema.Column{SipNumbersColumns[6]},
+				Columns:    []*schema.Column{SipNumbersColumns[8]},
 				RefColumns: []*schema.Column{AccountsColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -769,7 +1077,7 @@ var (
 			{
 				Name:    "sipnumber_account_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{SipNumbersColumns[6], SipNumbersColumns[5], SipNumbersColumns[0]},
+				Columns: []*schema.Column{SipNumbersColumns[8], SipNumbersColumns[6], SipNumbersColumns[0]},
 			},
 		},
 	}
@@ -872,11 +1180,17 @@ var (
 		ApplicationsTable,
 		BlocksTable,
 		CallsTable,
+		CallRecordsTable,
 		CaptchasTable,
+		CarrierLinksTable,
 		ContactsTable,
 		DevicesTable,
 		EventsTable,
+		FollowersTable,
+		GroupChoicesTable,
 		IdempotencyKeysTable,
+		ImportMarksTable,
+		MailsTable,
 		MasksTable,
 		MaskPartiesTable,
 		MessagesTable,
@@ -900,7 +1214,13 @@ func init() {
 	ApplicationsTable.ForeignKeys[0].RefTable = AccountsTable
 	BlocksTable.ForeignKeys[0].RefTable = AccountsTable
 	CallsTable.ForeignKeys[0].RefTable = NumbersTable
+	CallRecordsTable.ForeignKeys[0].RefTable = CallsTable
+	CarrierLinksTable.ForeignKeys[0].RefTable = AccountsTable
 	ContactsTable.ForeignKeys[0].RefTable = SipNumbersTable
+	FollowersTable.ForeignKeys[0].RefTable = DevicesTable
+	GroupChoicesTable.ForeignKeys[0].RefTable = NumbersTable
+	GroupChoicesTable.ForeignKeys[1].RefTable = NumberGroupsTable
+	ImportMarksTable.ForeignKeys[0].RefTable = CarrierLinksTable
 	MasksTable.ForeignKeys[0].RefTable = NumbersTable
 	MaskPartiesTable.ForeignKeys[0].RefTable = MasksTable
 	MaskPartiesTable.ForeignKeys[1].RefTable = NumbersTable

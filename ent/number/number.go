@@ -40,8 +40,12 @@ const (
 	FieldDeviceID = "device_id"
 	// FieldReadTo holds the string denoting the read_to field in the database.
 	FieldReadTo = "read_to"
+	// FieldShownAt holds the string denoting the shown_at field in the database.
+	FieldShownAt = "shown_at"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
+	// FieldUpdatedAt holds the string denoting the updated_at field in the database.
+	FieldUpdatedAt = "updated_at"
 	// EdgeAccount holds the string denoting the account edge name in mutations.
 	EdgeAccount = "account"
 	// EdgeDevice holds the string denoting the device edge name in mutations.
@@ -54,6 +58,8 @@ const (
 	EdgeCalls = "calls"
 	// EdgeMasks holds the string denoting the masks edge name in mutations.
 	EdgeMasks = "masks"
+	// EdgeChoices holds the string denoting the choices edge name in mutations.
+	EdgeChoices = "choices"
 	// EdgeMaskParties holds the string denoting the mask_parties edge name in mutations.
 	EdgeMaskParties = "mask_parties"
 	// Table holds the table name of the number in the database.
@@ -96,6 +102,13 @@ const (
 	MasksInverseTable = "masks"
 	// MasksColumn is the table column denoting the masks relation/edge.
 	MasksColumn = "number_id"
+	// ChoicesTable is the table that holds the choices relation/edge.
+	ChoicesTable = "group_choices"
+	// ChoicesInverseTable is the table name for the GroupChoice entity.
+	// It exists in this package in order to avoid circular dependency with the "groupchoice" package.
+	ChoicesInverseTable = "group_choices"
+	// ChoicesColumn is the table column denoting the choices relation/edge.
+	ChoicesColumn = "number_id"
 	// MaskPartiesTable is the table that holds the mask_parties relation/edge.
 	MaskPartiesTable = "mask_parties"
 	// MaskPartiesInverseTable is the table name for the MaskParty entity.
@@ -120,7 +133,9 @@ var Columns = []string{
 	FieldDisabled,
 	FieldDeviceID,
 	FieldReadTo,
+	FieldShownAt,
 	FieldCreatedAt,
+	FieldUpdatedAt,
 }
 
 var (
@@ -157,6 +172,8 @@ var (
 	DefaultReadTo int64
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() clock.Micros
+	// DefaultUpdatedAt holds the default value on creation for the "updated_at" field.
+	DefaultUpdatedAt func() clock.Micros
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() uuid.UUID
 )
@@ -282,9 +299,19 @@ func ByReadTo(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldReadTo, opts...).ToFunc()
 }
 
+// ByShownAt orders the results by the shown_at field.
+func ByShownAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldShownAt, opts...).ToFunc()
+}
+
 // ByCreatedAt orders the results by the created_at field.
 func ByCreatedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldCreatedAt, opts...).ToFunc()
+}
+
+// ByUpdatedAt orders the results by the updated_at field.
+func ByUpdatedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUpdatedAt, opts...).ToFunc()
 }
 
 // ByAccountField orders the results by account field.
@@ -357,6 +384,20 @@ func ByMasks(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 	}
 }
 
+// ByChoicesCount orders the results by choices count.
+func ByChoicesCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newChoicesStep(), opts...)
+	}
+}
+
+// ByChoices orders the results by choices terms.
+func ByChoices(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newChoicesStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
+
 // ByMaskPartiesCount orders the results by mask_parties count.
 func ByMaskPartiesCount(opts ...sql.OrderTermOption) OrderOption {
 	return func(s *sql.Selector) {
@@ -410,6 +451,13 @@ func newMasksStep() *sqlgraph.Step {
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(MasksInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.O2M, false, MasksTable, MasksColumn),
+	)
+}
+func newChoicesStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(ChoicesInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, ChoicesTable, ChoicesColumn),
 	)
 }
 func newMaskPartiesStep() *sqlgraph.Step {

@@ -106,10 +106,22 @@ func ReadTo(v int64) predicate.Number {
 	return predicate.Number(sql.FieldEQ(FieldReadTo, v))
 }
 
+// ShownAt applies equality check predicate on the "shown_at" field. It's identical to ShownAtEQ.
+func ShownAt(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldEQ(FieldShownAt, vc))
+}
+
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v clock.Micros) predicate.Number {
 	vc := int64(v)
 	return predicate.Number(sql.FieldEQ(FieldCreatedAt, vc))
+}
+
+// UpdatedAt applies equality check predicate on the "updated_at" field. It's identical to UpdatedAtEQ.
+func UpdatedAt(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldEQ(FieldUpdatedAt, vc))
 }
 
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
@@ -627,6 +639,70 @@ func ReadToLTE(v int64) predicate.Number {
 	return predicate.Number(sql.FieldLTE(FieldReadTo, v))
 }
 
+// ShownAtEQ applies the EQ predicate on the "shown_at" field.
+func ShownAtEQ(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldEQ(FieldShownAt, vc))
+}
+
+// ShownAtNEQ applies the NEQ predicate on the "shown_at" field.
+func ShownAtNEQ(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldNEQ(FieldShownAt, vc))
+}
+
+// ShownAtIn applies the In predicate on the "shown_at" field.
+func ShownAtIn(vs ...clock.Micros) predicate.Number {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Number(sql.FieldIn(FieldShownAt, v...))
+}
+
+// ShownAtNotIn applies the NotIn predicate on the "shown_at" field.
+func ShownAtNotIn(vs ...clock.Micros) predicate.Number {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Number(sql.FieldNotIn(FieldShownAt, v...))
+}
+
+// ShownAtGT applies the GT predicate on the "shown_at" field.
+func ShownAtGT(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldGT(FieldShownAt, vc))
+}
+
+// ShownAtGTE applies the GTE predicate on the "shown_at" field.
+func ShownAtGTE(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldGTE(FieldShownAt, vc))
+}
+
+// ShownAtLT applies the LT predicate on the "shown_at" field.
+func ShownAtLT(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldLT(FieldShownAt, vc))
+}
+
+// ShownAtLTE applies the LTE predicate on the "shown_at" field.
+func ShownAtLTE(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldLTE(FieldShownAt, vc))
+}
+
+// ShownAtIsNil applies the IsNil predicate on the "shown_at" field.
+func ShownAtIsNil() predicate.Number {
+	return predicate.Number(sql.FieldIsNull(FieldShownAt))
+}
+
+// ShownAtNotNil applies the NotNil predicate on the "shown_at" field.
+func ShownAtNotNil() predicate.Number {
+	return predicate.Number(sql.FieldNotNull(FieldShownAt))
+}
+
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
 func CreatedAtEQ(v clock.Micros) predicate.Number {
 	vc := int64(v)
@@ -679,6 +755,60 @@ func CreatedAtLT(v clock.Micros) predicate.Number {
 func CreatedAtLTE(v clock.Micros) predicate.Number {
 	vc := int64(v)
 	return predicate.Number(sql.FieldLTE(FieldCreatedAt, vc))
+}
+
+// UpdatedAtEQ applies the EQ predicate on the "updated_at" field.
+func UpdatedAtEQ(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldEQ(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtNEQ applies the NEQ predicate on the "updated_at" field.
+func UpdatedAtNEQ(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldNEQ(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtIn applies the In predicate on the "updated_at" field.
+func UpdatedAtIn(vs ...clock.Micros) predicate.Number {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Number(sql.FieldIn(FieldUpdatedAt, v...))
+}
+
+// UpdatedAtNotIn applies the NotIn predicate on the "updated_at" field.
+func UpdatedAtNotIn(vs ...clock.Micros) predicate.Number {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.Number(sql.FieldNotIn(FieldUpdatedAt, v...))
+}
+
+// UpdatedAtGT applies the GT predicate on the "updated_at" field.
+func UpdatedAtGT(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldGT(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtGTE applies the GTE predicate on the "updated_at" field.
+func UpdatedAtGTE(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldGTE(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtLT applies the LT predicate on the "updated_at" field.
+func UpdatedAtLT(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldLT(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtLTE applies the LTE predicate on the "updated_at" field.
+func UpdatedAtLTE(v clock.Micros) predicate.Number {
+	vc := int64(v)
+	return predicate.Number(sql.FieldLTE(FieldUpdatedAt, vc))
 }
 
 // HasAccount applies the HasEdge predicate on the "account" edge.
@@ -811,6 +941,29 @@ func HasMasks() predicate.Number {
 func HasMasksWith(preds ...predicate.Mask) predicate.Number {
 	return predicate.Number(func(s *sql.Selector) {
 		step := newMasksStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasChoices applies the HasEdge predicate on the "choices" edge.
+func HasChoices() predicate.Number {
+	return predicate.Number(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, ChoicesTable, ChoicesColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasChoicesWith applies the HasEdge predicate on the "choices" edge with a given conditions (other predicates).
+func HasChoicesWith(preds ...predicate.GroupChoice) predicate.Number {
+	return predicate.Number(func(s *sql.Selector) {
+		step := newChoicesStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

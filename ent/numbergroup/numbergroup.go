@@ -3,6 +3,7 @@
 package numbergroup
 
 import (
+	"fmt"
 	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect/sql"
@@ -19,12 +20,18 @@ const (
 	FieldAccountID = "account_id"
 	// FieldName holds the string denoting the name field in the database.
 	FieldName = "name"
+	// FieldPolicy holds the string denoting the policy field in the database.
+	FieldPolicy = "policy"
 	// FieldCreatedAt holds the string denoting the created_at field in the database.
 	FieldCreatedAt = "created_at"
+	// FieldUpdatedAt holds the string denoting the updated_at field in the database.
+	FieldUpdatedAt = "updated_at"
 	// EdgeAccount holds the string denoting the account edge name in mutations.
 	EdgeAccount = "account"
 	// EdgeNumbers holds the string denoting the numbers edge name in mutations.
 	EdgeNumbers = "numbers"
+	// EdgeChoices holds the string denoting the choices edge name in mutations.
+	EdgeChoices = "choices"
 	// Table holds the table name of the numbergroup in the database.
 	Table = "number_groups"
 	// AccountTable is the table that holds the account relation/edge.
@@ -39,6 +46,13 @@ const (
 	// NumbersInverseTable is the table name for the Number entity.
 	// It exists in this package in order to avoid circular dependency with the "number" package.
 	NumbersInverseTable = "numbers"
+	// ChoicesTable is the table that holds the choices relation/edge.
+	ChoicesTable = "group_choices"
+	// ChoicesInverseTable is the table name for the GroupChoice entity.
+	// It exists in this package in order to avoid circular dependency with the "groupchoice" package.
+	ChoicesInverseTable = "group_choices"
+	// ChoicesColumn is the table column denoting the choices relation/edge.
+	ChoicesColumn = "group_id"
 )
 
 // Columns holds all SQL columns for numbergroup fields.
@@ -46,7 +60,9 @@ var Columns = []string{
 	FieldID,
 	FieldAccountID,
 	FieldName,
+	FieldPolicy,
 	FieldCreatedAt,
+	FieldUpdatedAt,
 }
 
 var (
@@ -68,9 +84,37 @@ func ValidColumn(column string) bool {
 var (
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() clock.Micros
+	// DefaultUpdatedAt holds the default value on creation for the "updated_at" field.
+	DefaultUpdatedAt func() clock.Micros
 	// DefaultID holds the default value on creation for the "id" field.
 	DefaultID func() uuid.UUID
 )
+
+// Policy defines the type for the "policy" enum field.
+type Policy string
+
+// PolicySticky is the default value of the Policy enum.
+const DefaultPolicy = PolicySticky
+
+// Policy values.
+const (
+	PolicySticky            Policy = "sticky"
+	PolicyLeastRecentlyUsed Policy = "least_recently_used"
+)
+
+func (po Policy) String() string {
+	return string(po)
+}
+
+// PolicyValidator is a validator for the "policy" field enum values. It is called by the builders before save.
+func PolicyValidator(po Policy) error {
+	switch po {
+	case PolicySticky, PolicyLeastRecentlyUsed:
+		return nil
+	default:
+		return fmt.Errorf("numbergroup: invalid enum value for policy field: %q", po)
+	}
+}
 
 // OrderOption defines the ordering options for the NumberGroup queries.
 type OrderOption func(*sql.Selector)
@@ -90,9 +134,19 @@ func ByName(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldName, opts...).ToFunc()
 }
 
+// ByPolicy orders the results by the policy field.
+func ByPolicy(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldPolicy, opts...).ToFunc()
+}
+
 // ByCreatedAt orders the results by the created_at field.
 func ByCreatedAt(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldCreatedAt, opts...).ToFunc()
+}
+
+// ByUpdatedAt orders the results by the updated_at field.
+func ByUpdatedAt(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldUpdatedAt, opts...).ToFunc()
 }
 
 // ByAccountField orders the results by account field.
@@ -115,6 +169,20 @@ func ByNumbers(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newNumbersStep(), append([]sql.OrderTerm{term}, terms...)...)
 	}
 }
+
+// ByChoicesCount orders the results by choices count.
+func ByChoicesCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newChoicesStep(), opts...)
+	}
+}
+
+// ByChoices orders the results by choices terms.
+func ByChoices(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newChoicesStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newAccountStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
@@ -127,5 +195,12 @@ func newNumbersStep() *sqlgraph.Step {
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(NumbersInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.M2M, false, NumbersTable, NumbersPrimaryKey...),
+	)
+}
+func newChoicesStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(ChoicesInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, ChoicesTable, ChoicesColumn),
 	)
 }

@@ -72,6 +72,12 @@ func CreatedAt(v clock.Micros) predicate.NumberGroup {
 	return predicate.NumberGroup(sql.FieldEQ(FieldCreatedAt, vc))
 }
 
+// UpdatedAt applies equality check predicate on the "updated_at" field. It's identical to UpdatedAtEQ.
+func UpdatedAt(v clock.Micros) predicate.NumberGroup {
+	vc := int64(v)
+	return predicate.NumberGroup(sql.FieldEQ(FieldUpdatedAt, vc))
+}
+
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
 func AccountIDEQ(v uuid.UUID) predicate.NumberGroup {
 	return predicate.NumberGroup(sql.FieldEQ(FieldAccountID, v))
@@ -157,6 +163,26 @@ func NameContainsFold(v string) predicate.NumberGroup {
 	return predicate.NumberGroup(sql.FieldContainsFold(FieldName, v))
 }
 
+// PolicyEQ applies the EQ predicate on the "policy" field.
+func PolicyEQ(v Policy) predicate.NumberGroup {
+	return predicate.NumberGroup(sql.FieldEQ(FieldPolicy, v))
+}
+
+// PolicyNEQ applies the NEQ predicate on the "policy" field.
+func PolicyNEQ(v Policy) predicate.NumberGroup {
+	return predicate.NumberGroup(sql.FieldNEQ(FieldPolicy, v))
+}
+
+// PolicyIn applies the In predicate on the "policy" field.
+func PolicyIn(vs ...Policy) predicate.NumberGroup {
+	return predicate.NumberGroup(sql.FieldIn(FieldPolicy, vs...))
+}
+
+// PolicyNotIn applies the NotIn predicate on the "policy" field.
+func PolicyNotIn(vs ...Policy) predicate.NumberGroup {
+	return predicate.NumberGroup(sql.FieldNotIn(FieldPolicy, vs...))
+}
+
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
 func CreatedAtEQ(v clock.Micros) predicate.NumberGroup {
 	vc := int64(v)
@@ -211,6 +237,60 @@ func CreatedAtLTE(v clock.Micros) predicate.NumberGroup {
 	return predicate.NumberGroup(sql.FieldLTE(FieldCreatedAt, vc))
 }
 
+// UpdatedAtEQ applies the EQ predicate on the "updated_at" field.
+func UpdatedAtEQ(v clock.Micros) predicate.NumberGroup {
+	vc := int64(v)
+	return predicate.NumberGroup(sql.FieldEQ(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtNEQ applies the NEQ predicate on the "updated_at" field.
+func UpdatedAtNEQ(v clock.Micros) predicate.NumberGroup {
+	vc := int64(v)
+	return predicate.NumberGroup(sql.FieldNEQ(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtIn applies the In predicate on the "updated_at" field.
+func UpdatedAtIn(vs ...clock.Micros) predicate.NumberGroup {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.NumberGroup(sql.FieldIn(FieldUpdatedAt, v...))
+}
+
+// UpdatedAtNotIn applies the NotIn predicate on the "updated_at" field.
+func UpdatedAtNotIn(vs ...clock.Micros) predicate.NumberGroup {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.NumberGroup(sql.FieldNotIn(FieldUpdatedAt, v...))
+}
+
+// UpdatedAtGT applies the GT predicate on the "updated_at" field.
+func UpdatedAtGT(v clock.Micros) predicate.NumberGroup {
+	vc := int64(v)
+	return predicate.NumberGroup(sql.FieldGT(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtGTE applies the GTE predicate on the "updated_at" field.
+func UpdatedAtGTE(v clock.Micros) predicate.NumberGroup {
+	vc := int64(v)
+	return predicate.NumberGroup(sql.FieldGTE(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtLT applies the LT predicate on the "updated_at" field.
+func UpdatedAtLT(v clock.Micros) predicate.NumberGroup {
+	vc := int64(v)
+	return predicate.NumberGroup(sql.FieldLT(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtLTE applies the LTE predicate on the "updated_at" field.
+func UpdatedAtLTE(v clock.Micros) predicate.NumberGroup {
+	vc := int64(v)
+	return predicate.NumberGroup(sql.FieldLTE(FieldUpdatedAt, vc))
+}
+
 // HasAccount applies the HasEdge predicate on the "account" edge.
 func HasAccount() predicate.NumberGroup {
 	return predicate.NumberGroup(func(s *sql.Selector) {
@@ -249,6 +329,29 @@ func HasNumbers() predicate.NumberGroup {
 func HasNumbersWith(preds ...predicate.Number) predicate.NumberGroup {
 	return predicate.NumberGroup(func(s *sql.Selector) {
 		step := newNumbersStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
+// HasChoices applies the HasEdge predicate on the "choices" edge.
+func HasChoices() predicate.NumberGroup {
+	return predicate.NumberGroup(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, ChoicesTable, ChoicesColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasChoicesWith applies the HasEdge predicate on the "choices" edge with a given conditions (other predicates).
+func HasChoicesWith(preds ...predicate.GroupChoice) predicate.NumberGroup {
+	return predicate.NumberGroup(func(s *sql.Selector) {
+		step := newChoicesStep()
 		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
 			for _, p := range preds {
 				p(s)

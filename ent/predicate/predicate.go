@@ -21,8 +21,14 @@ type Block func(*sql.Selector)
 // Call is the predicate function for call builders.
 type Call func(*sql.Selector)
 
+// CallRecord is the predicate function for callrecord builders.
+type CallRecord func(*sql.Selector)
+
 // Captcha is the predicate function for captcha builders.
 type Captcha func(*sql.Selector)
+
+// CarrierLink is the predicate function for carrierlink builders.
+type CarrierLink func(*sql.Selector)
 
 // Contact is the predicate function for contact builders.
 type Contact func(*sql.Selector)
@@ -33,8 +39,20 @@ type Device func(*sql.Selector)
 // Event is the predicate function for event builders.
 type Event func(*sql.Selector)
 
+// Follower is the predicate function for follower builders.
+type Follower func(*sql.Selector)
+
+// GroupChoice is the predicate function for groupchoice builders.
+type GroupChoice func(*sql.Selector)
+
 // IdempotencyKey is the predicate function for idempotencykey builders.
 type IdempotencyKey func(*sql.Selector)
+
+// ImportMark is the predicate function for importmark builders.
+type ImportMark func(*sql.Selector)
+
+// Mail is the predicate function for mail builders.
+type Mail func(*sql.Selector)
 
 // Mask is the predicate function for mask builders.
 type Mask func(*sql.Selector)

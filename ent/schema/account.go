@@ -19,6 +19,9 @@ func (Account) Fields() []ent.Field {
 		field.String("password_hash").Sensitive(),
 		field.Enum("plan").Values("free", "business").Default("free"),
 		field.Bool("operator").Default(false).Comment("may see and change other accounts' plans"),
+		field.Bool("active").Default(true).Comment("false until the owner of the email has followed the link that was mailed to it"),
+		field.Bytes("activation_hash").Optional().Unique().Sensitive().Comment("of the link's token"),
+		maybe("activation_until"),
 		field.String("matrix_id").Optional().Nillable(),
 		field.Bytes("api_key_hash").Unique().Sensitive().Comment("keyed hash: look-up only"),
 		field.Bytes("api_key_sealed").Sensitive().Comment("encrypted under the server's key: it must be shown again"),
@@ -39,6 +42,7 @@ func (Account) Edges() []ent.Edge {
 		edge.To("blocks", Block.Type),
 		edge.To("groups", NumberGroup.Type),
 		edge.To("sip_numbers", SipNumber.Type),
+		edge.To("carriers", CarrierLink.Type),
 	}
 }
 
@@ -47,5 +51,6 @@ func (Account) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("created_at", "id"),
 		index.Fields("operator").Annotations(entsql.IndexWhere("operator")),
+		index.Fields("activation_until").Annotations(entsql.IndexWhere("NOT active")),
 	}
 }

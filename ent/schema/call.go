@@ -48,6 +48,7 @@ func (Call) Edges() []ent.Edge {
 	return []ent.Edge{
 		edge.From("virtual", Number.Type).Ref("calls").Field("number_id").Unique().Immutable(),
 		edge.To("recordings", Recording.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("records", CallRecord.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 	}
 }
 

@@ -2,10 +2,9 @@ package schema
 
 import (
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema/edge"
 	"entgo.io/ent/schema/field"
-
-	"switchboard/internal/clock"
 )
 
 // Device is where push notifications go: one push token, with what the messaging API's login said of it.
@@ -22,11 +21,14 @@ func (Device) Fields() []ent.Field {
 		field.String("name"),
 		field.String("locale"),
 		created(),
-		field.Int64("updated_at").GoType(clock.Micros(0)).DefaultFunc(clock.Now),
+		updated(),
 	}
 }
 
 // Edges of Device.
 func (Device) Edges() []ent.Edge {
-	return []ent.Edge{edge.To("numbers", Number.Type)}
+	return []ent.Edge{
+		edge.To("numbers", Number.Type),
+		edge.To("followers", Follower.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+	}
 }

@@ -21,6 +21,11 @@ func created() ent.Field {
 	return field.Int64("created_at").GoType(clock.Micros(0)).DefaultFunc(clock.Now).Immutable()
 }
 
+// updated is when the row was last changed by somebody who wanted it changed.
+func updated() ent.Field {
+	return field.Int64("updated_at").GoType(clock.Micros(0)).DefaultFunc(clock.Now)
+}
+
 // maybe is a point in time that may not have come yet.
 func maybe(name string) ent.Field {
 	return field.Int64(name).GoType(clock.Micros(0)).Optional().Nillable()

@@ -28,7 +28,9 @@ func (Number) Fields() []ent.Field {
 		field.Bool("disabled").Default(false),
 		field.UUID("device_id", uuid.UUID{}).Optional().Nillable().Comment("where its messages are pushed"),
 		field.Int64("read_to").Default(0).StructTag(`json:"-"`).Comment("no message to it with this id or a lower one is unread: comms/message_deliver.go"),
+		maybe("shown_at"), // by a number group that chose it
 		created(),
+		updated(),
 	}
 }
 
@@ -41,6 +43,7 @@ func (Number) Edges() []ent.Edge {
 		edge.From("applications", Application.Type).Ref("pool"),
 		edge.To("calls", Call.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 		edge.To("masks", Mask.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("choices", GroupChoice.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 		edge.To("mask_parties", MaskParty.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 	}
 }

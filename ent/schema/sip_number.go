@@ -21,7 +21,9 @@ func (SipNumber) Fields() []ent.Field {
 		field.Bytes("password_sealed").Sensitive(),
 		field.Bool("secure").Default(false).Comment("its calls must be encrypted: TLS and SRTP"),
 		field.String("alias").Default(""),
+		maybe("registered_at"),
 		created(),
+		updated(),
 	}
 }
 

@@ -81,10 +81,22 @@ func Alias(v string) predicate.SipNumber {
 	return predicate.SipNumber(sql.FieldEQ(FieldAlias, v))
 }
 
+// RegisteredAt applies equality check predicate on the "registered_at" field. It's identical to RegisteredAtEQ.
+func RegisteredAt(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldEQ(FieldRegisteredAt, vc))
+}
+
 // CreatedAt applies equality check predicate on the "created_at" field. It's identical to CreatedAtEQ.
 func CreatedAt(v clock.Micros) predicate.SipNumber {
 	vc := int64(v)
 	return predicate.SipNumber(sql.FieldEQ(FieldCreatedAt, vc))
+}
+
+// UpdatedAt applies equality check predicate on the "updated_at" field. It's identical to UpdatedAtEQ.
+func UpdatedAt(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldEQ(FieldUpdatedAt, vc))
 }
 
 // AccountIDEQ applies the EQ predicate on the "account_id" field.
@@ -287,6 +299,70 @@ func AliasContainsFold(v string) predicate.SipNumber {
 	return predicate.SipNumber(sql.FieldContainsFold(FieldAlias, v))
 }
 
+// RegisteredAtEQ applies the EQ predicate on the "registered_at" field.
+func RegisteredAtEQ(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldEQ(FieldRegisteredAt, vc))
+}
+
+// RegisteredAtNEQ applies the NEQ predicate on the "registered_at" field.
+func RegisteredAtNEQ(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldNEQ(FieldRegisteredAt, vc))
+}
+
+// RegisteredAtIn applies the In predicate on the "registered_at" field.
+func RegisteredAtIn(vs ...clock.Micros) predicate.SipNumber {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.SipNumber(sql.FieldIn(FieldRegisteredAt, v...))
+}
+
+// RegisteredAtNotIn applies the NotIn predicate on the "registered_at" field.
+func RegisteredAtNotIn(vs ...clock.Micros) predicate.SipNumber {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.SipNumber(sql.FieldNotIn(FieldRegisteredAt, v...))
+}
+
+// RegisteredAtGT applies the GT predicate on the "registered_at" field.
+func RegisteredAtGT(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldGT(FieldRegisteredAt, vc))
+}
+
+// RegisteredAtGTE applies the GTE predicate on the "registered_at" field.
+func RegisteredAtGTE(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldGTE(FieldRegisteredAt, vc))
+}
+
+// RegisteredAtLT applies the LT predicate on the "registered_at" field.
+func RegisteredAtLT(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldLT(FieldRegisteredAt, vc))
+}
+
+// RegisteredAtLTE applies the LTE predicate on the "registered_at" field.
+func RegisteredAtLTE(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldLTE(FieldRegisteredAt, vc))
+}
+
+// RegisteredAtIsNil applies the IsNil predicate on the "registered_at" field.
+func RegisteredAtIsNil() predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldIsNull(FieldRegisteredAt))
+}
+
+// RegisteredAtNotNil applies the NotNil predicate on the "registered_at" field.
+func RegisteredAtNotNil() predicate.SipNumber {
+	return predicate.SipNumber(sql.FieldNotNull(FieldRegisteredAt))
+}
+
 // CreatedAtEQ applies the EQ predicate on the "created_at" field.
 func CreatedAtEQ(v clock.Micros) predicate.SipNumber {
 	vc := int64(v)
@@ -339,6 +415,60 @@ func CreatedAtLT(v clock.Micros) predicate.SipNumber {
 func CreatedAtLTE(v clock.Micros) predicate.SipNumber {
 	vc := int64(v)
 	return predicate.SipNumber(sql.FieldLTE(FieldCreatedAt, vc))
+}
+
+// UpdatedAtEQ applies the EQ predicate on the "updated_at" field.
+func UpdatedAtEQ(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldEQ(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtNEQ applies the NEQ predicate on the "updated_at" field.
+func UpdatedAtNEQ(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldNEQ(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtIn applies the In predicate on the "updated_at" field.
+func UpdatedAtIn(vs ...clock.Micros) predicate.SipNumber {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.SipNumber(sql.FieldIn(FieldUpdatedAt, v...))
+}
+
+// UpdatedAtNotIn applies the NotIn predicate on the "updated_at" field.
+func UpdatedAtNotIn(vs ...clock.Micros) predicate.SipNumber {
+	v := make([]any, len(vs))
+	for i := range v {
+		v[i] = int64(vs[i])
+	}
+	return predicate.SipNumber(sql.FieldNotIn(FieldUpdatedAt, v...))
+}
+
+// UpdatedAtGT applies the GT predicate on the "updated_at" field.
+func UpdatedAtGT(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldGT(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtGTE applies the GTE predicate on the "updated_at" field.
+func UpdatedAtGTE(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldGTE(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtLT applies the LT predicate on the "updated_at" field.
+func UpdatedAtLT(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldLT(FieldUpdatedAt, vc))
+}
+
+// UpdatedAtLTE applies the LTE predicate on the "updated_at" field.
+func UpdatedAtLTE(v clock.Micros) predicate.SipNumber {
+	vc := int64(v)
+	return predicate.SipNumber(sql.FieldLTE(FieldUpdatedAt, vc))
 }
 
 // HasAccount applies the HasEdge predicate on the "account" edge.
