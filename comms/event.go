@@ -51,6 +51,13 @@ const (
 	PhoneDeleted      Kind = "phone.deleted"
 	PhoneRegistered   Kind = "phone.registered"
 	PhoneUnregistered Kind = "phone.unregistered"
+	GroupCreated      Kind = "group.created"
+	GroupUpdated      Kind = "group.updated"
+	GroupDeleted      Kind = "group.deleted"
+	CarrierLinked     Kind = "carrier.linked"    // the customer has consented
+	CarrierWithdrawn  Kind = "carrier.withdrawn" // and has taken that back
+	CarrierUnlinked   Kind = "carrier.unlinked"
+	RecordsImport     Kind = "records.import" // how an import goes: begun, further, done, failed; the carrier link says which
 )
 
 // Kinds is every kind.
@@ -58,7 +65,8 @@ func Kinds() []Kind {
 	return []Kind{MessageReceived, MessageSent, MessageDelivered, NumberCreated, NumberUpdated, NumberDeleted, NumberBlocked,
 		NumberUnblocked, ApiTokenCreated, ApiTokenRevoked, ApiKeyRegenerated, AccountUpdated, CallQueued, CallDialled, CallRang,
 		CallAnswered, CallTransferred, CallEnded, RecordingStarted, RecordingReady, RecordingFailed, RecordingDeleted, MaskCreated, MaskUpdated,
-		MaskEnded, PhoneCreated, PhoneUpdated, PhoneDeleted, PhoneRegistered, PhoneUnregistered}
+		MaskEnded, PhoneCreated, PhoneUpdated, PhoneDeleted, PhoneRegistered, PhoneUnregistered, GroupCreated, GroupUpdated,
+		GroupDeleted, CarrierLinked, CarrierWithdrawn, CarrierUnlinked, RecordsImport}
 }
 
 // CallKinds are the steps of a call, in the order in which it takes them.
@@ -83,6 +91,8 @@ type Event struct {
 	Recording *Recording
 	Mask      *Mask
 	Phone     *SipNumber
+	Group     *NumberGroup
+	Carrier   *CarrierLink
 }
 
 // CallID is the account's record of the call that the event tells of; Nil: it tells of none.
@@ -108,6 +118,9 @@ type fact struct {
 	Recording *Recording `json:"recording,omitempty"`
 	Mask      *Mask      `json:"mask,omitempty"`
 	Phone     *SipNumber `json:"phone,omitempty"`
+
+	Group   *NumberGroup `json:"group,omitempty"`
+	Carrier *CarrierLink `json:"carrier,omitempty"`
 }
 
 // Cursor is the event's place in its account's log, for a client to resume after.
@@ -201,6 +214,7 @@ func eventOf(r *ent.Event, messages map[int64]*Message) (*Event, error) {
 	}
 	e.Number, e.Block, e.Token, e.Account = f.Number, f.Block, f.Token, f.Account
 	e.Call, e.Recording, e.Mask, e.Phone = f.Call, f.Recording, f.Mask, f.Phone
+	e.Group, e.Carrier = f.Group, f.Carrier
 	return e, nil
 }
 

@@ -58,7 +58,7 @@ func (s *Service) insertEvents(ctx context.Context, c *change, events []*Event) 
 			message = e.Message.ID
 		} else {
 			var err error
-			if stored, err = json.Marshal(fact{e.Number, e.Block, e.Token, e.Account, e.Call, e.Recording, e.Mask, e.Phone}); err != nil {
+			if stored, err = json.Marshal(fact{e.Number, e.Block, e.Token, e.Account, e.Call, e.Recording, e.Mask, e.Phone, e.Group, e.Carrier}); err != nil {
 				return fmt.Errorf("encode %s: %w", e.Kind, err)
 			}
 		}

@@ -18,6 +18,8 @@ type Line struct {
 	Settings
 	Command string // one of Commands
 	File    string // what to provision
+	Source  string // what to import from: ovh or moor
+	Account string // whose import; its email
 	JSON    bool   // print JSON instead of a table
 	AnySIP  bool   // nobody chose the address for SIP: where it is taken another will do
 }
@@ -26,6 +28,7 @@ type Line struct {
 var Commands = [][2]string{
 	{"serve", "run the server: what happens without a command"},
 	{"provision", "FILE: load accounts, applications, numbers, groups and SIP numbers; - is the standard input"},
+	{"import", "ovh or moor: fetch call records of linked OVH accounts, or a 7moor account's number pool"},
 	{"migrate", "bring the database's schema up to date, and end"},
 	{"config", "print the settings file with all defaults, which is its manual"},
 	{"version", "print the version"},
@@ -68,6 +71,7 @@ func (l *Line) flags(out io.Writer) (*pflag.FlagSet, error) {
 	flags.Usage = func() { usage(out, flags) }
 	flags.String("config", "", "settings `file`; the command config prints its manual")
 	flags.BoolVar(&l.JSON, "json", false, "with provision: print the credentials as JSON instead of a table")
+	flags.StringVar(&l.Account, "account", "", "with import: the `email` of the account; ovh: empty for all")
 	for _, s := range l.list() {
 		v := &value{to: s.to}
 		if s.def != "" {
@@ -146,6 +150,15 @@ func (l *Line) command(words []string) error {
 		}
 		l.File, words = words[0], nil
 	}
+	if l.Command == "import" {
+		if len(words) != 1 || words[0] != "ovh" && words[0] != "moor" {
+			return errors.New("import needs one source: ovh or moor")
+		}
+		l.Source, words = words[0], nil
+		if l.Source == "moor" && l.Account == "" {
+			return errors.New("import moor needs --account: whose numbers they become")
+		}
+	}
 	if len(words) > 0 {
 		return fmt.Errorf("%s takes no %q", l.Command, words[0])
 	}
@@ -158,7 +171,7 @@ func usage(out io.Writer, flags *pflag.FlagSet) {
 		text += fmt.Sprintf("  %-10s %s\n", c[0], c[1])
 	}
 	text += "\nSettings (each is also " + prefix + "<SETTING> in the environment and a line of the settings file; @/path instead of a value of\n" +
-		"--database or --content reads it from that file):\n" + flags.FlagUsages()
+		"a secret reads it from that file):\n" + flags.FlagUsages()
 	_, _ = io.WriteString(out, text) // nobody to tell
 }
 

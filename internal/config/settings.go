@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -44,6 +45,14 @@ type Settings struct {
 	RTPTimeout, SIPSession Period
 	Calls                  Calls
 
+	SMTP        Secret // smtp:// or smtps:// with user and password; empty: mails are dropped in MailDir
+	MailFrom    string
+	ImportEvery Period
+	OVH         OVH
+	Moor        Moor
+	Matrix      Matrix
+	Push        Push
+
 	NoThrottle  bool
 	Throttle    Throttle
 	ThrottleSIP Rate
@@ -59,6 +68,36 @@ type Calls struct {
 	Longest   Period
 	InAll     Count // calls of all accounts at once: more are told to come again
 	Load      Count // the same of those that are being set up
+}
+
+// OVH is the application under which we ask OVH's API.
+type OVH struct {
+	Endpoint          string // ovh-eu, ovh-ca, ..., or the address of one
+	ApplicationKey    string
+	ApplicationSecret Secret
+}
+
+// Moor is the 7moor account whose number pool `switchboard import moor` takes over.
+type Moor struct {
+	URL, AppKey string
+	Secret      Secret
+}
+
+// Matrix is the bot that speaks to owners of accounts. Without a homeserver there is none.
+type Matrix struct {
+	Homeserver, User string
+	Password, Token  Secret // one of them
+}
+
+// Push are the services that wake devices. Those that need no registration, Web Push and UnifiedPush, are always there.
+type Push struct {
+	Text                bool   // whether a notification holds what was written
+	Contact             string // of the operator: mailto: or https:, for the push services (RFC 8292, section 2.1)
+	FCM                 string // file of a service account's key
+	APNsKey             string // file of a .p8 key
+	APNsKeyID, APNsTeam string
+	APNsTopic           string // the app's bundle id
+	APNsSandbox         bool
 }
 
 // Throttle are rates that no document names.
@@ -124,6 +163,28 @@ func (s *Settings) list() []setting {
 		{"calls-in-all", "2000", "`number` of calls of all accounts at once; more are answered 503", &s.Calls.InAll},
 		{"calls-load", "400", "`number` of calls that are being set up at once; more are answered 503", &s.Calls.Load},
 
+		{"smtp", "", "mail server as `URL`: smtp://user:password@host:587, smtps:// for TLS from the start; empty: mails are dropped in mail-dir", &s.SMTP},
+		{"mail-from", "switchboard@localhost", "`address` that mails come from", &s.MailFrom},
+		{"import-every", "1h", "how `long` from one import of a carrier's records to the next, where the account says nothing else", &s.ImportEvery},
+		{"ovh-endpoint", "ovh-eu", "OVH's API: ovh-eu, ovh-ca, ovh-us or its `address`", &s.OVH.Endpoint},
+		{"ovh-application-key", "", "`key` of the application at OVH; empty: no account can be linked", &s.OVH.ApplicationKey},
+		{"ovh-application-secret", "", "`secret` of that application", &s.OVH.ApplicationSecret},
+		{"moor-url", "https://v7openapi.7moor.com", "`address` of the 7moor API, for import moor", &s.Moor.URL},
+		{"moor-app-key", "", "`key` of the account there (m7-appkey)", &s.Moor.AppKey},
+		{"moor-secret", "", "`secret` that signs with that key", &s.Moor.Secret},
+		{"matrix-homeserver", "", "`address` of the homeserver of the bot that tells of messages and missed calls; empty: no bot", &s.Matrix.Homeserver},
+		{"matrix-user", "", "`name` of the bot: @bot:example.org", &s.Matrix.User},
+		{"matrix-password", "", "the bot's `password`", &s.Matrix.Password},
+		{"matrix-token", "", "the bot's access `token`, in place of a password", &s.Matrix.Token},
+		{"push-text", "false", "whether push notifications hold the text of a message", &s.Push.Text},
+		{"push-contact", "", "`address` of the operator for push services: mailto:ops@example.org", &s.Push.Contact},
+		{"push-fcm", "", "`file` of a Google service account's key, for Android devices", &s.Push.FCM},
+		{"push-apns-key", "", "`file` of a .p8 key, for Apple devices", &s.Push.APNsKey},
+		{"push-apns-key-id", "", "`id` of that key", &s.Push.APNsKeyID},
+		{"push-apns-team", "", "`id` of the developer team", &s.Push.APNsTeam},
+		{"push-apns-topic", "", "bundle `id` of the app", &s.Push.APNsTopic},
+		{"push-apns-sandbox", "false", "use Apple's development server", &s.Push.APNsSandbox},
+
 		{"no-throttle", "false", "switches all throttles off: for load and conformance tests", &s.NoThrottle},
 		{"throttle-register", "30/10m", "`rate` of registrations from one address", &s.Throttle.Register},
 		{"throttle-login", "60/1m", "`rate` of logins from one address, and into one account", &s.Throttle.Login},
@@ -143,7 +204,7 @@ func (s *Settings) list() []setting {
 }
 
 // sections of the settings file: throttle: {login: x} is the flag throttle-login.
-var sections = []string{"calls", "throttle", "graphql"}
+var sections = []string{"calls", "ovh", "moor", "matrix", "push", "throttle", "graphql"}
 
 // check refuses what can be read but not be meant.
 func (s *Settings) check() error {
@@ -164,8 +225,38 @@ func (s *Settings) check() error {
 	if (s.SIPCert == "") != (s.SIPKey == "") {
 		return errors.New("sip-cert and sip-key go together")
 	}
+	if err := s.checkProviders(); err != nil {
+		return err
+	}
 	if _, err := strconv.ParseUint(s.DefaultCountry, 10, 10); err != nil {
 		return errors.New("default-country must be a country code: 1 to 3 digits")
+	}
+	return nil
+}
+
+// checkProviders refuses settings of the ways out that only make sense together, or that are no addresses.
+func (s *Settings) checkProviders() error {
+	if s.SMTP != "" {
+		if u, err := url.Parse(string(s.SMTP)); err != nil || u.Scheme != "smtp" && u.Scheme != "smtps" || u.Host == "" {
+			return errors.New("smtp must be smtp://host:port or smtps://host:port") // not what was given: it may hold a password
+		}
+	}
+	if _, err := mail.ParseAddress(s.MailFrom); err != nil {
+		return errors.New("mail-from must be an email address")
+	}
+	if (s.OVH.ApplicationKey == "") != (s.OVH.ApplicationSecret == "") {
+		return errors.New("ovh-application-key and ovh-application-secret go together")
+	}
+	if m := s.Matrix; m.Homeserver != "" && (m.User == "" || (m.Password == "") == (m.Token == "")) {
+		return errors.New("matrix-homeserver needs matrix-user and either matrix-password or matrix-token")
+	}
+	if p := s.Push; p.APNsKey != "" && (p.APNsKeyID == "" || p.APNsTeam == "" || p.APNsTopic == "") {
+		return errors.New("push-apns-key needs push-apns-key-id, push-apns-team and push-apns-topic")
+	}
+	for name, address := range map[string]string{"moor-url": s.Moor.URL, "matrix-homeserver": s.Matrix.Homeserver} {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return fmt.Errorf("%s must be an http:// or https:// address", name)
+		}
 	}
 	return nil
 }
