@@ -18,7 +18,7 @@ run:
 check: tools format vet staticcheck generated test
 
 # What the checks need and the machine lacks. PostgreSQL is started by the tests themselves; the playground is tested in Chromium, the real
-# GraphQL clients with Node.js 20 or later, and calls with baresip and sipp.
+# GraphQL clients with Node.js 20 or later, calls with baresip and sipp, and mail with aiosmtpd.
 tools:
 	@need=""
 	has() { command -v "$$1" >/dev/null; }
@@ -30,6 +30,7 @@ tools:
 	has baresip || need+=" baresip-core"
 	has sipp || need+=" sip-tester"
 	has espeak-ng || need+=" espeak-ng"
+	/usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || need+=" python3-aiosmtpd"
 	has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need+=" postgresql"
 	if [ -n "$$need" ]; then
 		echo "installing$$need"
@@ -37,6 +38,7 @@ tools:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need >/dev/null
 	fi
 	go mod download
+	sh internal/house/dendrite/build.sh >/dev/null # the Matrix homeserver of the tests
 
 format:
 	@bad=$$($(SOURCES) | xargs gofmt -l)

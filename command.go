@@ -21,6 +21,7 @@ import (
 var commands = map[string]func(context.Context, *config.Line, program) error{
 	"serve":     serve,
 	"provision": load,
+	"import":    importFrom,
 	"migrate":   migrate,
 	"config":    manual,
 	"version":   tellVersion,

@@ -35,15 +35,20 @@ func (d *doors) open() http.Handler {
 		Calls: func() any { return d.ways.Health() }}
 	metrics.Watch(figures(d)...)
 	mux := http.NewServeMux()
-	mux.Handle("/query", httpd.WithClientURL(graph.WithBaseURL, graph.NewHandler(d.rules.svc, graph.Options{Calls: d.rules.calls,
+	mux.Handle("/query", httpd.WithClientURL(graph.WithBaseURL, graph.NewHandler(d.rules.svc, graph.Options{Calls: d.rules.calls, Records: d.rules.records,
+		Carriers: d.rules.carriers, Pools: d.rules.pools, Mails: d.rules.mails, Notices: d.rules.notices,
 		Limits: graph.Limits{Depth: int(s.GraphQL.Depth), Complexity: int(s.GraphQL.Complexity), Aliases: int(s.GraphQL.Aliases),
 			Batch: int(s.GraphQL.Batch), Tokens: int(s.GraphQL.Tokens), Body: int64(s.GraphQL.Body), Upload: int64(s.MaxData) + 64<<10},
 		Introspection: s.GraphQL.Introspection, AllowedOrigins: s.AllowedOrigins, MaxSockets: int(s.MaxSockets), PublicURL: s.PublicURL,
 		TempDir: filepath.Join(s.Data, "tmp"), Drain: d.drain, Logger: d.log})))
 	mux.Handle("GET /{$}", graph.Playground("query"))
-	legacy.Mount(mux, d.rules.svc, legacy.Options{Calls: d.rules.calls, PublicURL: s.PublicURL, MaxSockets: int(s.MaxSockets), Drain: d.drain, Log: d.log})
+	legacy.Mount(mux, d.rules.svc, legacy.Options{Calls: d.rules.calls, Pools: d.rules.pools, SIP: d.ways.TelephonesReach, Records: d.rules.records, Carriers: d.rules.carriers, Mails: d.rules.mails,
+		PublicURL: s.PublicURL, MaxSockets: int(s.MaxSockets), Drain: d.drain, Log: d.log})
 	mux.Handle("GET /files/{id}", httpd.Files(d.rules.svc, d.log))
 	mux.Handle("GET /recordings/{id}", httpd.Recordings(d.rules.calls, d.log))
+	mux.Handle("GET /records.csv", httpd.RecordsCSV{Records: d.rules.records, Callers: d.rules.svc, URL: s.PublicURL, Log: d.log})
+	mux.Handle("GET /records/{id}/recording", httpd.Sounds(d.rules.records, d.log))
+	mux.Handle("GET /push/key", httpd.PushKey(d.rules.push.PublicKey, d.log))
 	mux.Handle("GET /docs/{path...}", httpd.Docs(docs.Files))
 	mux.HandleFunc("GET /healthz", d.health.Alive)
 	mux.HandleFunc("GET /readyz", d.health.Usable)

@@ -80,6 +80,10 @@ func serve(ctx context.Context, line *config.Line, p program) (err error) {
 	var work sync.WaitGroup
 	work.Go(func() { r.svc.Run(running) })
 	work.Go(func() { r.calls.Run(running) })
+	work.Go(func() { r.carriers.Run(running) })
+	work.Go(func() { r.mails.Run(running) })
+	work.Go(func() { r.notices.Run(running) })
+	work.Go(func() { r.pools.Run(running) })
 	go memory.Tend(running, os.Getenv("GOGC"))
 	defer func() { end(); work.Wait() }()
 

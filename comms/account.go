@@ -6,12 +6,15 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"switchboard/ent"
 	"switchboard/ent/account"
+	letters "switchboard/ent/mail"
+	"switchboard/ent/predicate"
 	"switchboard/internal/clock"
 )
 
@@ -34,44 +37,9 @@ type registered struct {
 
 // Register makes an account. Of two registrations of one email one is refused, whenever they come.
 func (s *Service) Register(ctx context.Context, in Register) (*Credentials, error) {
-	if err := s.throttle.take("register", s.throttle.Register, originKeyOf(originOf(ctx))); err != nil {
-		return nil, err
-	}
-	email, err := canonicalEmail(in.Email)
+	acc, replayed, err := s.register(ctx, in, nil)
 	if err != nil {
 		return nil, err
-	}
-	if err := checkPassword(in.Password); err != nil {
-		return nil, err
-	}
-	if in.IdempotencyKey == "" { // a taken email is not worth a slow hash
-		taken, err := s.store.Read().Account.Query().Where(account.Email(email)).Exist(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("look for an email: %w", err)
-		}
-		if taken {
-			return nil, emailTaken()
-		}
-	}
-	hash, err := s.hash.of(ctx, in.Password)
-	if err != nil {
-		return nil, err
-	}
-	acc, result, replayed, err := s.createAccount(ctx, email, hash, in.IdempotencyKey)
-	if err != nil {
-		return nil, err
-	}
-	if replayed { // the same email and key: the same request only if the password is the same too
-		same, err := s.hash.matches(ctx, result.PasswordHash, in.Password)
-		if err != nil {
-			return nil, err
-		}
-		if !same {
-			return nil, keyReused()
-		}
-		if acc, err = s.store.Read().Account.Get(ctx, result.AccountID); err != nil {
-			return nil, fmt.Errorf("read an account: %w", err)
-		}
 	}
 	c, err := s.credentials(acc)
 	if err == nil {
@@ -80,32 +48,148 @@ func (s *Service) Register(ctx context.Context, in Register) (*Credentials, erro
 	return c, err
 }
 
-func (s *Service) createAccount(ctx context.Context, email, hash, key string) (acc *Account, r registered, replayed bool, err error) {
-	request := onceKey{Scope: "register:" + email, Key: key, Verb: "register", Request: email}
-	replayed, err = s.once(ctx, request, &r, func(ctx context.Context, c *change) error {
-		// Asked first: a statement that fails would fail the whole transaction. The unique index settles the race.
-		taken, err := c.tx.Account.Query().Where(account.Email(email)).Exist(ctx)
+// Activation is what an account waits for that is not active yet: that somebody shows the secret of which Hash was made.
+type Activation struct {
+	Hash []byte
+	For  time.Duration                                            // how long it waits; after that the account is removed, and the email is free again
+	Tell func(ctx context.Context, c *Change, acc *Account) error // called in the change that makes the account: posts the letter
+}
+
+// RegisterInactive makes an account as Register does, which nobody can log into before it is activated (comms/mail).
+func (i Inside) RegisterInactive(ctx context.Context, in Register, wait Activation) (acc *Account, replayed bool, err error) {
+	return i.s.register(ctx, in, &wait)
+}
+
+func (s *Service) register(ctx context.Context, in Register, wait *Activation) (acc *Account, replayed bool, err error) {
+	if err := s.throttle.take("register", s.throttle.Register, originKeyOf(originOf(ctx))); err != nil {
+		return nil, false, err
+	}
+	email, err := canonicalEmail(in.Email)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := checkPassword(in.Password); err != nil {
+		return nil, false, err
+	}
+	if in.IdempotencyKey == "" { // a taken email is not worth a slow hash
+		taken, err := s.store.Read().Account.Query().Where(account.Email(email), lasting(clock.Now())).Exist(ctx)
 		if err != nil {
-			return err
+			return nil, false, fmt.Errorf("look for an email: %w", err)
 		}
 		if taken {
-			return emailTaken()
+			return nil, false, emailTaken()
 		}
-		acc, err = s.insertAccount(ctx, c, email, hash)
-		r = registered{PasswordHash: hash}
-		if acc != nil {
-			r.AccountID = acc.ID
+	}
+	hash, err := s.hash.of(ctx, in.Password)
+	if err != nil {
+		return nil, false, err
+	}
+	acc, result, replayed, err := s.createAccount(ctx, newAccount{email, hash, wait}, in.IdempotencyKey)
+	if err != nil || !replayed {
+		return acc, false, err
+	}
+	// The same email and key: the same request only if the password is the same too.
+	same, err := s.hash.matches(ctx, result.PasswordHash, in.Password)
+	if err != nil {
+		return nil, false, err
+	}
+	if !same {
+		return nil, false, keyReused()
+	}
+	acc, err = s.store.Read().Account.Get(ctx, result.AccountID)
+	if ent.IsNotFound(err) {
+		return nil, false, keyReused() // the account that it made was never activated, and is gone
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read an account: %w", err)
+	}
+	return acc, true, nil
+}
+
+// newAccount is an account that is about to be made; one that waits for nothing is active at once.
+type newAccount struct {
+	email, passwordHash string
+	wait                *Activation
+}
+
+func (s *Service) createAccount(ctx context.Context, n newAccount, key string) (acc *Account, r registered, replayed bool, err error) {
+	request := onceKey{Scope: "register:" + n.email, Key: key, Verb: "register", Request: n.email}
+	if n.wait != nil {
+		request.Verb = "registerByMail"
+	}
+	replayed, err = s.once(ctx, request, &r, func(ctx context.Context, c *change) error {
+		if err := s.freeEmail(ctx, c, n.email); err != nil {
+			return err
 		}
-		return err
+		if acc, err = s.insertAccount(ctx, c, n); err != nil {
+			return err
+		}
+		r = registered{AccountID: acc.ID, PasswordHash: n.passwordHash}
+		if n.wait == nil {
+			return nil
+		}
+		return n.wait.Tell(ctx, c, acc)
 	})
 	return acc, r, replayed, err
 }
 
+// freeEmail refuses an email that an account has. It is asked before the insert: a statement that fails would fail the whole transaction.
+// The unique index settles the race. An account that was not activated in time has no email any more.
+func (s *Service) freeEmail(ctx context.Context, c *change, email string) error {
+	acc, err := c.tx.Account.Query().Where(account.Email(email)).Only(ctx)
+	if ent.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for an email: %w", err)
+	}
+	if !expired(acc, c.now) {
+		return emailTaken()
+	}
+	return removeInactive(ctx, c, acc.ID)
+}
+
+// lasting are accounts that are active, or that may still be activated.
+func lasting(now clock.Micros) predicate.Account {
+	return account.Or(account.Active(true), account.ActivationUntilGT(now))
+}
+
+// expired tells whether nobody can have the account any more: it was not activated in time.
+func expired(acc *Account, now clock.Micros) bool {
+	return !acc.Active && (acc.ActivationUntil == nil || *acc.ActivationUntil <= now)
+}
+
+// removeInactive removes accounts that were never activated. Nothing hangs on them but letters: nobody ever had a credential for them.
+func removeInactive(ctx context.Context, c *change, ids ...uuid.UUID) error {
+	if _, err := c.tx.Mail.Delete().Where(letters.AccountIDIn(ids...)).Exec(ctx); err != nil {
+		return fmt.Errorf("remove the letters of an account: %w", err)
+	}
+	if _, err := c.tx.Account.Delete().Where(account.IDIn(ids...), account.Active(false)).Exec(ctx); err != nil {
+		return fmt.Errorf("remove an account that was never activated: %w", err)
+	}
+	return nil
+}
+
+// sweepInactive removes the accounts that were not activated in time.
+func (s *Service) sweepInactive(ctx context.Context, now clock.Micros) error {
+	return s.inBatches(ctx, "sweep accounts that were never activated", func(ctx context.Context, c *change) (int, error) {
+		ids, err := c.tx.Account.Query().Where(account.Active(false), account.ActivationUntilLTE(now)).Limit(sweepBatch).IDs(ctx)
+		if err != nil || len(ids) == 0 {
+			return 0, err
+		}
+		return len(ids), removeInactive(ctx, c, ids...)
+	})
+}
+
 // insertAccount writes a new account with a fresh API key.
-func (s *Service) insertAccount(ctx context.Context, c *change, email, passwordHash string) (*Account, error) {
+func (s *Service) insertAccount(ctx context.Context, c *change, n newAccount) (*Account, error) {
 	id, key := uuid.New(), newCredential(apiKeyPrefix)
-	acc, err := c.tx.Account.Create().SetID(id).SetEmail(email).SetPasswordHash(passwordHash).SetCreatedAt(c.now).
-		SetAPIKeyHash(s.keys.lookup("apikey", key)).SetAPIKeySealed(s.keys.seal(apiKeyOf(id), []byte(key))).Save(ctx)
+	create := c.tx.Account.Create().SetID(id).SetEmail(n.email).SetPasswordHash(n.passwordHash).SetCreatedAt(c.now).
+		SetAPIKeyHash(s.keys.lookup("apikey", key)).SetAPIKeySealed(s.keys.seal(apiKeyOf(id), []byte(key)))
+	if n.wait != nil {
+		create.SetActive(false).SetActivationHash(n.wait.Hash).SetActivationUntil(c.now.Add(n.wait.For))
+	}
+	acc, err := create.Save(ctx)
 	if ent.IsConstraintError(err) {
 		return nil, emailTaken()
 	}
@@ -140,7 +224,7 @@ func (s *Service) Login(ctx context.Context, email, password string) (*Credentia
 		}
 	}
 	hash := ""
-	if acc != nil && len(password) <= maxPassword {
+	if acc != nil && !expired(acc, clock.Now()) && len(password) <= maxPassword {
 		hash = acc.PasswordHash
 	}
 	ok, err := s.hash.matches(ctx, hash, password[:min(len(password), maxPassword)])
@@ -151,6 +235,10 @@ func (s *Service) Login(ctx context.Context, email, password string) (*Credentia
 		return nil, &Error{Code: Unauthenticated, Field: "password", Text: "the email or the password is wrong"}
 	}
 	s.throttle.forgive("login.as", email)
+	if !acc.Active {
+		return nil, &Error{Code: Forbidden, Field: "email", Reason: ReasonNotActivated,
+			Text: "the account is not active yet: follow the link in the mail that was sent to its address"}
+	}
 	return s.credentials(acc)
 }
 
@@ -277,7 +365,7 @@ func (s *Service) updateAccount(ctx context.Context, id uuid.UUID, set func(*ent
 			return err
 		}
 		c.tell(&Event{Kind: AccountUpdated, AccountID: id, Account: acc})
-		return nil
+		return s.matrixChanged(ctx, c, acc)
 	})
 	if ent.IsNotFound(err) {
 		return nil, notFound("accountId", "there is no such account")

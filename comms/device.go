@@ -158,7 +158,51 @@ func (s *Service) bindDevice(ctx context.Context, c *change, in RegisterDevice, 
 			n.DeviceID = &id
 		}
 	}
-	return forgetUnused(ctx, c, left...)
+	if err := forgetUnused(ctx, c, left...); err != nil {
+		return err
+	}
+	return s.devicesChanged(ctx, c, append(left, boundTo(numbers)...))
+}
+
+// boundTo is the devices of the numbers.
+func boundTo(numbers []*Number) (ids []uuid.UUID) {
+	for _, n := range numbers {
+		ids = append(ids, *n.DeviceID)
+	}
+	return distinct(ids)
+}
+
+// DeviceToken is the push token of a device.
+func (i Inside) DeviceToken(d *Device) (string, error) {
+	token, err := i.s.keys.open(sealedToken(d.ID), d.TokenSealed)
+	return string(token), err
+}
+
+// Following is the room that tells owners of accounts what happens, outside of all doors (comms/notice).
+type Following interface {
+	// MatrixChanged is called in a change of an account, which may be one of its Matrix ID.
+	MatrixChanged(ctx context.Context, c *Change, acc *Account) error
+	// DevicesChanged is called in a change that binds numbers to some devices and lets go of others; those without numbers are gone.
+	DevicesChanged(ctx context.Context, c *Change, devices []uuid.UUID) error
+	// Committed is called with the events of each change once it is durable, in the way of all that come after it: it must cost nothing.
+	Committed(events []*Event)
+}
+
+// Follow has f told; to be called before the first verb.
+func (i Inside) Follow(f Following) { i.s.following = f }
+
+func (s *Service) matrixChanged(ctx context.Context, c *change, acc *Account) error {
+	if s.following == nil {
+		return nil
+	}
+	return s.following.MatrixChanged(ctx, c, acc)
+}
+
+func (s *Service) devicesChanged(ctx context.Context, c *change, devices []uuid.UUID) error {
+	if s.following == nil || len(devices) == 0 {
+		return nil
+	}
+	return s.following.DevicesChanged(ctx, c, devices)
 }
 
 // forgetUnused removes those of the devices that nothing is bound to.

@@ -59,6 +59,9 @@ const (
 	ReasonLinkExpired   Reason = "LINK_EXPIRED"
 	ReasonNoVoice       Reason = "NO_VOICE"
 	ReasonNoNumberFree  Reason = "NO_NUMBER_FREE"
+	ReasonNotActivated  Reason = "NOT_ACTIVATED"
+	ReasonNotConfigured Reason = "NOT_CONFIGURED"
+	ReasonNotConsented  Reason = "NOT_CONSENTED"
 )
 
 // Error is what a verb answers when it does not do what was asked. Text is for the caller and never holds a secret, another

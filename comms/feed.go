@@ -33,24 +33,30 @@ type hub struct {
 
 func newHub(s *Service) *hub { return &hub{svc: s, stale: true, open: map[uuid.UUID]*feed{}} }
 
-// publish is called after a commit with the events that it stored.
-func (h *hub) publish(events []*Event) {
+// publish is called after a commit with the events that it stored. It answers the feeds that now have something to bring while nobody
+// brings it: the caller sees to that, with run or here.
+func (h *hub) publish(events []*Event) (idle []*feed) {
 	if len(events) == 0 {
-		return
+		return nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	known := h.last
 	h.last = max(h.last, events[len(events)-1].ID)
 	if len(h.open) == 0 {
-		return
+		return nil
+	}
+	push := func(f *feed, events []*Event) {
+		if f.push(events) {
+			idle = append(idle, f)
+		}
 	}
 	ordered := h.svc.store.Ordered()
 	if ordered && events[0].ID > known+1 { // another process wrote in between
 		for _, f := range h.open {
-			f.push(nil)
+			push(f, nil)
 		}
-		return
+		return idle
 	}
 	inOrder := ordered && events[0].ID == known+1 // no poll has seen it already
 	for i := 0; i < len(events); {
@@ -60,13 +66,14 @@ func (h *hub) publish(events []*Event) {
 		}
 		if f := h.open[events[i].AccountID]; f != nil {
 			if inOrder {
-				f.push(events[i:j])
+				push(f, events[i:j])
 			} else {
-				f.push(nil)
+				push(f, nil)
 			}
 		}
 		i = j
 	}
+	return idle
 }
 
 const (
@@ -108,12 +115,14 @@ func (h *hub) poll(ctx context.Context) error {
 	defer h.mu.Unlock()
 	for account, id := range newest {
 		h.last = max(h.last, id)
-		if f := h.open[account]; f != nil && id > f.position() {
-			f.push(nil)
+		if f := h.open[account]; f != nil && id > f.position() && f.push(nil) {
+			go f.run()
 		}
 	}
 	for _, f := range h.open {
-		f.retry()
+		if f.retry() {
+			go f.run()
+		}
 	}
 	return nil
 }
@@ -197,7 +206,8 @@ func (h *hub) release(f *feed) {
 	}
 }
 
-// feed brings one account's events to those who watch it, on a goroutine that lives only while there is something to bring.
+// feed brings one account's events to those who watch it, on a goroutine that lives only while there is something to bring, or on that of
+// the change that told of it.
 type feed struct {
 	hub     *hub
 	account uuid.UUID
@@ -216,8 +226,8 @@ type feed struct {
 // maxQueue bounds what a feed holds in memory; past it the log is read instead.
 const maxQueue = 1024
 
-// push adds events; nil says that there are some to be read.
-func (f *feed) push(events []*Event) {
+// push adds events; nil says that there are some to be read. It tells whether the feed was idle: then the caller has it run.
+func (f *feed) push(events []*Event) (idle bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if events == nil || f.behind || len(f.queue)+len(events) > maxQueue {
@@ -225,39 +235,65 @@ func (f *feed) push(events []*Event) {
 	} else {
 		f.queue = append(f.queue, events...)
 	}
-	f.start()
+	return f.start()
 }
 
-// retry looks again into a log that could not be read.
-func (f *feed) retry() {
+// retry tells whether to look again into a log that could not be read.
+func (f *feed) retry() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.behind {
-		f.start()
-	}
+	return f.behind && f.start()
 }
 
-// start has the events delivered, unless that is under way. f.mu is held.
-func (f *feed) start() {
-	if !f.running {
-		f.running = true
-		go f.run()
-	}
+// start is true for the one who is to run the feed. f.mu is held.
+func (f *feed) start() bool {
+	was := f.running
+	f.running = true
+	return !was
 }
 
+// run brings what there is to bring.
 func (f *feed) run() {
-	for {
-		events, watchers, ok := f.next()
-		if !ok {
-			return
-		}
-		for _, w := range watchers {
-			f.tell(w, events)
-		}
+	for f.round() {
 	}
 }
 
-// next is the next batch and who is to get it; false: there is nothing left, and the goroutine ends.
+// fewWatchers is how many are told on somebody else's goroutine.
+const fewWatchers = 4
+
+// here is run for a goroutine that has something else to do, and holds no lock: it brings one batch to a few watchers, and leaves all
+// else to another goroutine. To wake that one takes longer than to tell a few.
+func (f *feed) here() {
+	f.mu.Lock()
+	few := !f.behind && len(f.watchers) <= fewWatchers
+	f.mu.Unlock()
+	if few && (!f.round() || f.rest()) {
+		return
+	}
+	go f.run()
+}
+
+// rest ends a run, unless there is more.
+func (f *feed) rest() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.behind || len(f.queue) > 0 {
+		return false
+	}
+	f.running = false
+	return true
+}
+
+// round brings one batch; false: there was nothing left, and the run is over.
+func (f *feed) round() bool {
+	events, watchers, ok := f.next()
+	for _, w := range watchers {
+		f.tell(w, events)
+	}
+	return ok
+}
+
+// next is the next batch and who is to get it; false: there is nothing left, and the run is over.
 func (f *feed) next() ([]*Event, []*Watcher, bool) {
 	for {
 		f.mu.Lock()

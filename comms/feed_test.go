@@ -15,6 +15,7 @@ import (
 	"switchboard/comms"
 	"switchboard/ent"
 	"switchboard/internal/clock"
+	"switchboard/internal/house"
 )
 
 // told collects live events alone.
@@ -113,7 +114,12 @@ func TestFromNowOn(t *testing.T) {
 		held, letGo := make(chan struct{}), make(chan struct{})
 		var once sync.Once
 		first.Start(func([]*comms.Event) { once.Do(func() { close(held); <-letGo }) })
-		w.send(a, a.numbers[0], "held")
+		var sending sync.WaitGroup
+		sending.Go(func() { // whoever sends tells of it, and so is held up as well
+			if _, err := w.svc.SendMessage(a.ctx, comms.SendMessage{From: a.numbers[0].ID, To: []string{a.numbers[0].Number}, Text: "held"}); err != nil {
+				t.Error(err)
+			}
+		})
 		<-held
 		w.send(a, a.numbers[0], "before")
 		log := w.log(a)
@@ -125,9 +131,34 @@ func TestFromNowOn(t *testing.T) {
 			t.Errorf("it begins behind %d, the newest is %d", second.After(), newest)
 		}
 		close(letGo)
+		sending.Wait()
 		first.Close()
 		second.Close()
 	})
+}
+
+// Who sends a message has told those who watch for it before it returns: no goroutine is woken for that. A crowd of watchers is told by another.
+func TestWhoSendsTells(t *testing.T) {
+	w := newWorld(t, house.SQLite(t))
+	a, b := w.side(1), w.side(1)
+	told := make(chan int64, 16)
+	for n := range 8 {
+		watch, err := w.svc.OpenWatch(b.ctx, comms.Watch{Kinds: []comms.Kind{comms.MessageReceived}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer watch.Close()
+		watch.Start(func(events []*comms.Event) { told <- events[0].Message.ID })
+		sent := w.send(a, b.numbers[0], "hello")
+		if n == 0 && len(told) != 1 {
+			t.Error("nobody was told when the verb returned")
+		}
+		for range n + 1 {
+			if got := <-told; got != sent.ID {
+				t.Fatalf("told of %d, not %d", got, sent.ID)
+			}
+		}
+	}
 }
 
 // A look into the log that failed is made again, also when nothing more happens.

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// insert is an INSERT of several rows that is written by hand. The two that run for every message are: ent's builders cost as much
-// again as the database does.
+// insert is an INSERT of several rows that is written by hand. Those that run for every message and call are: ent's builders cost as
+// much again as the database does.
 type insert struct {
 	table     string
 	columns   []string
@@ -16,6 +16,20 @@ type insert struct {
 	mu         sync.Mutex
 	statements map[int]string // by rows, of PostgreSQL negative
 }
+
+// Insert is the same for the rooms below.
+type Insert = insert
+
+// NewInsert is an INSERT into these columns.
+func NewInsert(table string, columns ...string) *Insert {
+	return &insert{table: table, columns: columns}
+}
+
+// Statement is the text for so many rows, at most RowsAtOnce.
+func (i *Insert) Statement(rows int, dialect string) string { return i.statement(rows, dialect) }
+
+// RowsAtOnce is how many rows one statement takes.
+const RowsAtOnce = rowsAtOnce
 
 // rowsAtOnce keeps one statement under the databases' bounds on variables (SQLite 32766, PostgreSQL 65535).
 const rowsAtOnce = 500

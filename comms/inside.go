@@ -30,6 +30,9 @@ func (c *change) Now() clock.Micros { return c.now }
 // Tell adds an event to the log of its account. It is stored when the change is, and told after that.
 func (c *change) Tell(e *Event) { c.tell(e) }
 
+// After has do called once the change is committed, in the way of the next one: it must not block.
+func (c *change) After(do func()) { c.after = append(c.after, do) }
+
 // Change runs fn in one transaction, stores its events with it and publishes them once both are durable. fn may run again after a conflict.
 func (i Inside) Change(ctx context.Context, fn func(ctx context.Context, c *Change) error) error {
 	return i.s.change(ctx, fn)
@@ -86,6 +89,16 @@ func Demand(ctx context.Context, s Scope) (*Actor, error) { return demand(ctx, s
 // Operator is no error where the caller has that scope and his account is an operator's.
 func (i Inside) Operator(ctx context.Context, s Scope) error { return i.s.operator(ctx, s) }
 
+// EventsAfter is up to limit events of those kinds after a place in the account's log, oldest first.
+func (i Inside) EventsAfter(ctx context.Context, account uuid.UUID, after int64, limit int, kinds ...Kind) ([]*Event, error) {
+	return i.s.readEvents(ctx, account, after, limit, &Watch{Kinds: kinds})
+}
+
+// OpenMessage opens the text or file of a message.
+func (i Inside) OpenMessage(ctx context.Context, m *Message) (*Data, error) {
+	return i.s.openMessage(ctx, m)
+}
+
 // NumberGoing is told, in the change that deletes it, that a number goes; what it answers is done after the commit, and may be nil.
 type NumberGoing = func(ctx context.Context, c *Change, n *Number) (after func(context.Context), err error)
 
@@ -136,4 +149,44 @@ func PageOfRows[T any](ctx context.Context, i Inside, p Page, r Rows[T]) (*PageO
 			return place{at: at, id: id}
 		},
 		read: func(ctx context.Context, w window) ([]T, error) { return r.Read(ctx, w.where, w.order, w.limit) }})
+}
+
+// Spot is an item's place in a list that is ordered by time and a number.
+type Spot struct {
+	At clock.Micros
+	ID int64
+}
+
+// Span is the part of such a list to read: what lies beyond After and before Before in the list's order (nil: its ends), from the first or,
+// where Last is set, from the last on; and no more than Limit.
+type Span struct {
+	After, Before *Spot
+	Last          bool
+	Limit         int
+}
+
+// Spots tells the pager of a list, newest first, that is not read from the database in its order.
+type Spots[T any] struct {
+	Name  byte // goes into the cursors: see Rows
+	Place func(T) Spot
+	Read  func(ctx context.Context, s Span) ([]T, error)
+}
+
+// PageOfSpots reads one page.
+func PageOfSpots[T any](ctx context.Context, i Inside, p Page, r Spots[T]) (*PageOf[T], error) {
+	return pageOf(ctx, i.s, p, list[T]{name: r.Name, columns: byTime, newest: true, counted: true,
+		place: func(item T) place {
+			at := r.Place(item)
+			return place{at: at.At, n: at.ID}
+		},
+		read: func(ctx context.Context, w window) ([]T, error) {
+			return r.Read(ctx, Span{After: w.after.spot(), Before: w.before.spot(), Last: !w.down, Limit: w.limit})
+		}})
+}
+
+func (p *place) spot() *Spot {
+	if p == nil {
+		return nil
+	}
+	return &Spot{p.at, p.n}
 }

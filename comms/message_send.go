@@ -98,6 +98,7 @@ func (s *Service) sendOnce(ctx context.Context, a *Actor, l *letter, key string)
 	var ids []int64
 	var err error
 	out.Replayed, err = s.once(ctx, l.onceKey(a, key), &ids, func(ctx context.Context, c *change) error {
+		c.prompt = true
 		p, err := s.parties(ctx, c.tx, a, l)
 		if err != nil {
 			return err

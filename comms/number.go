@@ -133,7 +133,7 @@ func (s *Service) drawNumber(ctx context.Context, c *change, a *Actor, token uui
 		return nil, err
 	}
 	n, err := c.tx.Number.Create().SetAccountID(a.AccountID).SetNumber(e164).SetAlias(alias).SetPinHash(pinHash).
-		SetCreatedAt(c.now).Save(ctx)
+		SetCreatedAt(c.now).SetUpdatedAt(c.now).Save(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("store a number: %w", err)
 	}
@@ -179,7 +179,7 @@ func (s *Service) UpdateNumber(ctx context.Context, id uuid.UUID, alias string) 
 		if err := s.lockAccount(ctx, c, a.AccountID); err != nil {
 			return err
 		}
-		n, err = c.tx.Number.UpdateOneID(id).Where(number.AccountID(a.AccountID)).SetAlias(alias).Save(ctx)
+		n, err = c.tx.Number.UpdateOneID(id).Where(number.AccountID(a.AccountID)).SetAlias(alias).SetUpdatedAt(c.now).Save(ctx)
 		if err != nil {
 			return noNumber(err)
 		}
@@ -235,7 +235,7 @@ func (s *Service) ChangeNumberPIN(ctx context.Context, in ChangeNumberPIN) error
 	return s.change(ctx, func(ctx context.Context, c *change) error {
 		// Only over the hash that was compared: a PIN that was changed meanwhile is no longer the current one.
 		mine := number.And(number.ID(n.ID), number.AccountID(a.AccountID), number.PinHash(n.PinHash))
-		changed, err := c.tx.Number.Update().Where(mine).SetPinHash(hash).Save(ctx)
+		changed, err := c.tx.Number.Update().Where(mine).SetPinHash(hash).SetUpdatedAt(c.now).Save(ctx)
 		if err != nil {
 			return fmt.Errorf("store a PIN: %w", err)
 		}

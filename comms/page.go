@@ -37,6 +37,7 @@ type place struct {
 // list tells the pager of a list. The columns are unique together, and indexed in that order.
 type list[T any] struct {
 	name    byte     // goes into the cursors, so that one of another list is refused
+	counted bool     // the second column is a number, not a UUID
 	columns []string // {"created_at", "id"} or {"id"}
 	newest  bool     // newest first
 	place   func(T) place
@@ -49,6 +50,8 @@ type window struct {
 	order func(*sql.Selector)
 	down  bool // order, in a word
 	limit int
+
+	after, before *place // where, for who does not ask the database
 }
 
 // byTime are the columns of lists that are ordered by when things were made.
@@ -69,7 +72,7 @@ func pageOf[T any](ctx context.Context, s *Service, p Page, l list[T]) (*PageOf[
 	if err != nil {
 		return nil, err
 	}
-	items, err := l.read(ctx, window{limit: n + 1, order: l.ordered(l.newest != backward), down: l.newest != backward, where: func(q *sql.Selector) {
+	items, err := l.read(ctx, window{limit: n + 1, after: after, before: before, order: l.ordered(l.newest != backward), down: l.newest != backward, where: func(q *sql.Selector) {
 		if after != nil {
 			q.Where(l.beyond(q, after, l.newest))
 		}
@@ -148,6 +151,9 @@ func (l list[T]) format(p place) string {
 	if len(l.columns) == 1 {
 		b = binary.BigEndian.AppendUint64(b, uint64(p.n))
 	} else {
+		if l.counted {
+			binary.BigEndian.PutUint64(p.id[8:], uint64(p.n))
+		}
 		b = append(binary.BigEndian.AppendUint64(b, uint64(p.at)), p.id[:]...)
 	}
 	var text [(len(place)*8 + 5) / 6]byte
@@ -171,5 +177,9 @@ func (l list[T]) cursor(field string, text *string) (*place, error) {
 	if len(l.columns) == 1 {
 		return &place{n: v}, nil
 	}
-	return &place{at: clock.Micros(v), id: uuid.UUID(b[9:])}, nil
+	p := &place{at: clock.Micros(v), id: uuid.UUID(b[9:])}
+	if l.counted {
+		p.n = int64(binary.BigEndian.Uint64(p.id[8:]))
+	}
+	return p, nil
 }

@@ -106,6 +106,9 @@ func putRings(ctx context.Context, c *change, phone uuid.UUID, numbers []string)
 	for i, number := range numbers {
 		add[i] = c.tx.Ring.Create().SetSipNumberID(phone).SetNumber(number)
 	}
+	if err := c.tx.SipNumber.UpdateOneID(phone).SetUpdatedAt(c.now).Exec(ctx); err != nil {
+		return nil, fmt.Errorf("store a telephone: %w", err)
+	}
 	rows, err := c.tx.Ring.CreateBulk(add...).Save(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("store what a telephone rings for: %w", err)

@@ -135,7 +135,7 @@ var provisionKey = uuid.NewSHA1(uuid.Nil, []byte("provision"))
 func (s *Service) hashNewPasswords(ctx context.Context, in Provision) (hashes map[string]string, there []uuid.UUID, err error) {
 	hashes = map[string]string{}
 	for i, wish := range in.Accounts {
-		id, err := s.store.Read().Account.Query().Where(account.Email(wish.Email)).OnlyID(ctx)
+		id, err := s.store.Read().Account.Query().Where(account.Email(wish.Email), account.Active(true)).OnlyID(ctx)
 		if err == nil {
 			there = append(there, id)
 			continue

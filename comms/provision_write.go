@@ -48,12 +48,20 @@ func (p *provisioning) all(ctx context.Context, passwordHash string) error {
 }
 
 func (p *provisioning) putAccount(ctx context.Context, passwordHash string) error {
+	// One that was never activated is nobody's yet, and whoever registered it chose its password: it makes room.
+	if id, err := p.tx.Account.Query().Where(account.Email(p.wish.Email), account.Active(false)).OnlyID(ctx); err == nil {
+		if err := removeInactive(ctx, p.change, id); err != nil {
+			return err
+		}
+	} else if !ent.IsNotFound(err) {
+		return fmt.Errorf("look for an email: %w", err)
+	}
 	acc, err := p.tx.Account.Query().Where(account.Email(p.wish.Email)).Only(ctx)
 	switch {
 	case ent.IsNotFound(err) && passwordHash == "":
 		return &Error{Code: Unavailable, Text: "the account went away just now, try again", RetryAfter: time.Second}
 	case ent.IsNotFound(err):
-		acc, err = p.insertAccount(ctx, p.change, p.wish.Email, passwordHash)
+		acc, err = p.insertAccount(ctx, p.change, newAccount{email: p.wish.Email, passwordHash: passwordHash})
 	}
 	if err != nil {
 		return err
@@ -101,7 +109,7 @@ func (p *provisioning) putNumber(ctx context.Context, wish ProvisionNumber) (*Nu
 		// That may be said: only the operator provisions.
 		return nil, conflict("number", ReasonNone, "%s belongs to another account", wish.Number)
 	}
-	create := p.tx.Number.Create().SetAccountID(p.account.ID).SetNumber(wish.Number).SetCreatedAt(p.now).
+	create := p.tx.Number.Create().SetAccountID(p.account.ID).SetNumber(wish.Number).SetCreatedAt(p.now).SetUpdatedAt(p.now).
 		SetNillableAlias(wish.Alias).SetNillableConcurrency(wish.Concurrency).SetNillableLine(wish.Line).SetNillableAreaCode(wish.AreaCode)
 	if wish.Ability != "" {
 		create.SetAbility(number.Ability(wish.Ability))
@@ -134,7 +142,7 @@ func (p *provisioning) updateNumber(ctx context.Context, n *Number, wish Provisi
 		return n, nil
 	}
 	n, err := p.tx.Number.UpdateOneID(n.ID).SetAlias(next.Alias).SetConcurrency(next.Concurrency).SetLine(next.Line).
-		SetAreaCode(next.AreaCode).SetAbility(next.Ability).SetSource(next.Source).Save(ctx)
+		SetAreaCode(next.AreaCode).SetAbility(next.Ability).SetSource(next.Source).SetUpdatedAt(p.now).Save(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("store a number: %w", err)
 	}
@@ -184,30 +192,48 @@ func (p *provisioning) putGroups(ctx context.Context) error {
 }
 
 func (p *provisioning) putGroup(ctx context.Context, wish ProvisionGroup) error {
+	kind := GroupUpdated
 	g, err := p.tx.NumberGroup.Query().Where(numbergroup.AccountID(p.account.ID), numbergroup.Name(wish.Name)).Only(ctx)
 	if ent.IsNotFound(err) {
-		g, err = p.tx.NumberGroup.Create().SetAccountID(p.account.ID).SetName(wish.Name).SetCreatedAt(p.now).Save(ctx)
+		kind = GroupCreated
+		g, err = p.tx.NumberGroup.Create().SetAccountID(p.account.ID).SetName(wish.Name).SetCreatedAt(p.now).SetUpdatedAt(p.now).Save(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("store a group: %w", err)
 	}
-	if wish.Numbers == nil {
-		return nil
-	}
-	want, err := p.idsOf("numbers", wish.Numbers)
+	changed, err := p.putGroupNumbers(ctx, g, wish)
 	if err != nil {
 		return err
 	}
-	have, err := g.QueryNumbers().IDs(ctx)
-	if err != nil {
-		return fmt.Errorf("read a group: %w", err)
-	}
-	if add, remove := difference(have, want); len(add)+len(remove) > 0 {
-		if err := g.Update().AddNumberIDs(add...).RemoveNumberIDs(remove...).Exec(ctx); err != nil {
-			return fmt.Errorf("store a group's numbers: %w", err)
-		}
+	if changed || kind == GroupCreated {
+		p.tell(&Event{Kind: kind, AccountID: p.account.ID, Group: g})
 	}
 	return nil
+}
+
+// putGroupNumbers makes a group have exactly the numbers that are wished for, if any are named.
+func (p *provisioning) putGroupNumbers(ctx context.Context, g *NumberGroup, wish ProvisionGroup) (changed bool, err error) {
+	if wish.Numbers == nil {
+		return false, nil
+	}
+	want, err := p.idsOf("numbers", wish.Numbers)
+	if err != nil {
+		return false, err
+	}
+	have, err := g.QueryNumbers().IDs(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read a group: %w", err)
+	}
+	add, remove := difference(have, want)
+	if len(add)+len(remove) == 0 {
+		return false, nil
+	}
+	next, err := g.Update().AddNumberIDs(add...).RemoveNumberIDs(remove...).SetUpdatedAt(p.now).Save(ctx)
+	if err != nil {
+		return false, fmt.Errorf("store a group's numbers: %w", err)
+	}
+	*g = *next
+	return true, nil
 }
 
 func (p *provisioning) putApplications(ctx context.Context) error {
@@ -223,7 +249,7 @@ func (p *provisioning) putApplications(ctx context.Context) error {
 		if err != nil {
 			return within(fmt.Sprintf("applications[%d]", i), err)
 		}
-		secret, err := p.keys.open(secretKeyOf(app.AppID), app.SecretKeySealed)
+		secret, err := p.keys.open(SecretKeyOf(app.AppID), app.SecretKeySealed)
 		if err != nil {
 			return err
 		}
@@ -255,7 +281,7 @@ func (p *provisioning) putApplication(ctx context.Context, wish ProvisionApplica
 	case ent.IsNotFound(err):
 		id := hex32()
 		app, err = p.tx.Application.Create().SetAccountID(p.account.ID).SetName(wish.Name).SetAppID(id).SetAppKey(hex32()).
-			SetSecretKeySealed(p.keys.seal(secretKeyOf(id), []byte(hex32()))).SetNillableRecord(wish.Record).SetCreatedAt(p.now).Save(ctx)
+			SetSecretKeySealed(p.keys.seal(SecretKeyOf(id), []byte(hex32()))).SetNillableRecord(wish.Record).SetCreatedAt(p.now).Save(ctx)
 	case err == nil && wish.Record != nil && *wish.Record != app.Record:
 		app, err = app.Update().SetRecord(*wish.Record).Save(ctx)
 	}
@@ -298,7 +324,7 @@ func (p *provisioning) putPhone(ctx context.Context, wish ProvisionSipNumber) er
 		if password == "" {
 			password = NewPhonePassword()
 		}
-		phone, err = p.tx.SipNumber.Create().SetAccountID(p.account.ID).SetNumber(wish.Number).SetCreatedAt(p.now).
+		phone, err = p.tx.SipNumber.Create().SetAccountID(p.account.ID).SetNumber(wish.Number).SetCreatedAt(p.now).SetUpdatedAt(p.now).
 			SetPasswordSealed(p.keys.seal(PhonePasswordOf(wish.Number), []byte(password))).Save(ctx)
 	case err == nil && phone.AccountID != p.account.ID:
 		return conflict("number", ReasonNone, "the telephone %s belongs to another account", wish.Number)
@@ -320,7 +346,9 @@ func (p *provisioning) putPhone(ctx context.Context, wish ProvisionSipNumber) er
 
 // What is sealed names whose it is: see keyring.seal.
 func authTokenOf(account uuid.UUID) string { return "authtoken:" + account.String() }
-func secretKeyOf(appID string) string      { return "secretkey:" + appID }
+
+// SecretKeyOf names the secret key of an application for Seal and Open.
+func SecretKeyOf(appID string) string { return "secretkey:" + appID }
 
 // hex32 is a credential in the style of the family of APIs that it is for: 32 hexadecimal digits, all of them random.
 func hex32() string {

@@ -75,6 +75,7 @@ type Service struct {
 	auth     *credentialCache
 
 	numberDeleted []NumberGoing
+	following     Following // nil: nobody
 }
 
 // New builds the rules over an open store.
@@ -133,10 +134,11 @@ func (s *Service) sweepEvery() time.Duration {
 	return min(10*time.Minute, max(s.limits.Retention/10, 100*time.Millisecond))
 }
 
-// Sweep removes what has outlived its time: old events, unanswered captchas, idempotency keys; and says which sessions are live and
+// Sweep removes what has outlived its time: old events, unanswered captchas, idempotency keys, accounts that were never activated; and says which sessions are live and
 // closes those that no process holds.
 func (s *Service) Sweep(ctx context.Context, now clock.Micros) error {
-	return errors.Join(s.saveSessions(ctx), s.closeStaleSessions(ctx), s.trimLog(ctx, now), s.sweepCaptchas(ctx, now), s.sweepKeys(ctx, now))
+	return errors.Join(s.saveSessions(ctx), s.closeStaleSessions(ctx), s.trimLog(ctx, now), s.sweepCaptchas(ctx, now), s.sweepKeys(ctx, now),
+		s.sweepInactive(ctx, now))
 }
 
 // sweepBatch is how many rows one change removes: other changes get their turn in between.

@@ -233,7 +233,7 @@ func (w *Watcher) Missed(ctx context.Context, after int64, limit int) (events []
 }
 
 // Start has deliver called with each batch of wanted events from now on, in order, one call at a time. It must not block: all who
-// watch the account wait for it. It returns the ID after which live events begin: all up to it are in Missed.
+// watch the account wait for it, and whoever sent the message that it is told of. It returns the ID after which live events begin: all up to it are in Missed.
 func (w *Watcher) Start(deliver func([]*Event)) int64 { return w.feed.attach(w, deliver) }
 
 // Close ends it. deliver may still be running when it returns, but is not called again. It may be called again.

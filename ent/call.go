@@ -29,6 +29,8 @@ type Call struct {
 	Peer string `json:"peer,omitempty"`
 	// whom the call was put through to: the masked party, or the callee of a click-to-call whose first leg is the peer
 	Second string `json:"second,omitempty"`
+	// its second side was replaced: second says by whom
+	Transferred bool `json:"transferred,omitempty"`
 	// Direction holds the value of the "direction" field.
 	Direction call.Direction `json:"direction,omitempty"`
 	// Status holds the value of the "status" field.
@@ -120,7 +122,7 @@ func (*Call) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case call.FieldNumberID, call.FieldMaskID, call.FieldApplicationID:
 			values[i] = &sql.NullScanner{S: new(uuid.UUID)}
-		case call.FieldRecord:
+		case call.FieldTransferred, call.FieldRecord:
 			values[i] = new(sql.NullBool)
 		case call.FieldSipStatus, call.FieldCause, call.FieldDuration, call.FieldCreatedAt, call.FieldDialledAt, call.FieldRingingAt, call.FieldAnsweredAt, call.FieldEndedAt:
 			values[i] = new(sql.NullInt64)
@@ -179,6 +181,12 @@ func (_m *Call) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field second", values[i])
 			} else if value.Valid {
 				_m.Second = value.String
+			}
+		case call.FieldTransferred:
+			if value, ok := values[i].(*sql.NullBool); !ok {
+				return fmt.Errorf("unexpected type %T for field transferred", values[i])
+			} else if value.Valid {
+				_m.Transferred = value.Bool
 			}
 		case call.FieldDirection:
 			if value, ok := values[i].(*sql.NullString); !ok {
@@ -363,6 +371,9 @@ func (_m *Call) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("second=")
 	builder.WriteString(_m.Second)
+	builder.WriteString(", ")
+	builder.WriteString("transferred=")
+	builder.WriteString(fmt.Sprintf("%v", _m.Transferred))
 	builder.WriteString(", ")
 	builder.WriteString("direction=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Direction))

@@ -73,6 +73,20 @@ func (_c *CallCreate) SetNillableSecond(v *string) *CallCreate {
 	return _c
 }
 
+// SetTransferred sets the "transferred" field.
+func (_c *CallCreate) SetTransferred(v bool) *CallCreate {
+	_c.mutation.SetTransferred(v)
+	return _c
+}
+
+// SetNillableTransferred sets the "transferred" field if the given value is not nil.
+func (_c *CallCreate) SetNillableTransferred(v *bool) *CallCreate {
+	if v != nil {
+		_c.SetTransferred(*v)
+	}
+	return _c
+}
+
 // SetDirection sets the "direction" field.
 func (_c *CallCreate) SetDirection(v call.Direction) *CallCreate {
 	_c.mutation.SetDirection(v)
@@ -419,6 +433,10 @@ func (_c *CallCreate) defaults() {
 		v := call.DefaultSecond
 		_c.mutation.SetSecond(v)
 	}
+	if _, ok := _c.mutation.Transferred(); !ok {
+		v := call.DefaultTransferred
+		_c.mutation.SetTransferred(v)
+	}
 	if _, ok := _c.mutation.Status(); !ok {
 		v := call.DefaultStatus
 		_c.mutation.SetStatus(v)
@@ -474,6 +492,9 @@ func (_c *CallCreate) check() error {
 	}
 	if _, ok := _c.mutation.Second(); !ok {
 		return &ValidationError{Name: "second", err: errors.New(`ent: missing required field "Call.second"`)}
+	}
+	if _, ok := _c.mutation.Transferred(); !ok {
+		return &ValidationError{Name: "transferred", err: errors.New(`ent: missing required field "Call.transferred"`)}
 	}
 	if _, ok := _c.mutation.Direction(); !ok {
 		return &ValidationError{Name: "direction", err: errors.New(`ent: missing required field "Call.direction"`)}
@@ -571,6 +592,10 @@ func (_c *CallCreate) createSpec() (*Call, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Second(); ok {
 		_spec.SetField(call.FieldSecond, field.TypeString, value)
 		_node.Second = value
+	}
+	if value, ok := _c.mutation.Transferred(); ok {
+		_spec.SetField(call.FieldTransferred, field.TypeBool, value)
+		_node.Transferred = value
 	}
 	if value, ok := _c.mutation.Direction(); ok {
 		_spec.SetField(call.FieldDirection, field.TypeEnum, value)
@@ -754,6 +779,18 @@ func (u *CallUpsert) SetSecond(v string) *CallUpsert {
 // UpdateSecond sets the "second" field to the value that was provided on create.
 func (u *CallUpsert) UpdateSecond() *CallUpsert {
 	u.SetExcluded(call.FieldSecond)
+	return u
+}
+
+// SetTransferred sets the "transferred" field.
+func (u *CallUpsert) SetTransferred(v bool) *CallUpsert {
+	u.Set(call.FieldTransferred, v)
+	return u
+}
+
+// UpdateTransferred sets the "transferred" field to the value that was provided on create.
+func (u *CallUpsert) UpdateTransferred() *CallUpsert {
+	u.SetExcluded(call.FieldTransferred)
 	return u
 }
 
@@ -1092,6 +1129,20 @@ func (u *CallUpsertOne) SetSecond(v string) *CallUpsertOne {
 func (u *CallUpsertOne) UpdateSecond() *CallUpsertOne {
 	return u.Update(func(s *CallUpsert) {
 		s.UpdateSecond()
+	})
+}
+
+// SetTransferred sets the "transferred" field.
+func (u *CallUpsertOne) SetTransferred(v bool) *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.SetTransferred(v)
+	})
+}
+
+// UpdateTransferred sets the "transferred" field to the value that was provided on create.
+func (u *CallUpsertOne) UpdateTransferred() *CallUpsertOne {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateTransferred()
 	})
 }
 
@@ -1639,6 +1690,20 @@ func (u *CallUpsertBulk) SetSecond(v string) *CallUpsertBulk {
 func (u *CallUpsertBulk) UpdateSecond() *CallUpsertBulk {
 	return u.Update(func(s *CallUpsert) {
 		s.UpdateSecond()
+	})
+}
+
+// SetTransferred sets the "transferred" field.
+func (u *CallUpsertBulk) SetTransferred(v bool) *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.SetTransferred(v)
+	})
+}
+
+// UpdateTransferred sets the "transferred" field to the value that was provided on create.
+func (u *CallUpsertBulk) UpdateTransferred() *CallUpsertBulk {
+	return u.Update(func(s *CallUpsert) {
+		s.UpdateTransferred()
 	})
 }
 

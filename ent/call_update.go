@@ -46,6 +46,20 @@ func (_u *CallUpdate) SetNillableSecond(v *string) *CallUpdate {
 	return _u
 }
 
+// SetTransferred sets the "transferred" field.
+func (_u *CallUpdate) SetTransferred(v bool) *CallUpdate {
+	_u.mutation.SetTransferred(v)
+	return _u
+}
+
+// SetNillableTransferred sets the "transferred" field if the given value is not nil.
+func (_u *CallUpdate) SetNillableTransferred(v *bool) *CallUpdate {
+	if v != nil {
+		_u.SetTransferred(*v)
+	}
+	return _u
+}
+
 // SetStatus sets the "status" field.
 func (_u *CallUpdate) SetStatus(v call.Status) *CallUpdate {
 	_u.mutation.SetStatus(v)
@@ -473,6 +487,9 @@ func (_u *CallUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.Second(); ok {
 		_spec.SetField(call.FieldSecond, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.Transferred(); ok {
+		_spec.SetField(call.FieldTransferred, field.TypeBool, value)
+	}
 	if value, ok := _u.mutation.Status(); ok {
 		_spec.SetField(call.FieldStatus, field.TypeEnum, value)
 	}
@@ -682,6 +699,20 @@ func (_u *CallUpdateOne) SetSecond(v string) *CallUpdateOne {
 func (_u *CallUpdateOne) SetNillableSecond(v *string) *CallUpdateOne {
 	if v != nil {
 		_u.SetSecond(*v)
+	}
+	return _u
+}
+
+// SetTransferred sets the "transferred" field.
+func (_u *CallUpdateOne) SetTransferred(v bool) *CallUpdateOne {
+	_u.mutation.SetTransferred(v)
+	return _u
+}
+
+// SetNillableTransferred sets the "transferred" field if the given value is not nil.
+func (_u *CallUpdateOne) SetNillableTransferred(v *bool) *CallUpdateOne {
+	if v != nil {
+		_u.SetTransferred(*v)
 	}
 	return _u
 }
@@ -1142,6 +1173,9 @@ func (_u *CallUpdateOne) sqlSave(ctx context.Context) (_node *Call, err error) {
 	}
 	if value, ok := _u.mutation.Second(); ok {
 		_spec.SetField(call.FieldSecond, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Transferred(); ok {
+		_spec.SetField(call.FieldTransferred, field.TypeBool, value)
 	}
 	if value, ok := _u.mutation.Status(); ok {
 		_spec.SetField(call.FieldStatus, field.TypeEnum, value)

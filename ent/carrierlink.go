@@ -67,9 +67,11 @@ type CarrierLinkEdges struct {
 	Account *Account `json:"account,omitempty"`
 	// Marks holds the value of the marks edge.
 	Marks []*ImportMark `json:"marks,omitempty"`
+	// Sounds holds the value of the sounds edge.
+	Sounds []*ImportSound `json:"sounds,omitempty"`
 	// loadedTypes holds the information for reporting if a
 	// type was loaded (or requested) in eager-loading or not.
-	loadedTypes [2]bool
+	loadedTypes [3]bool
 }
 
 // AccountOrErr returns the Account value or an error if the edge
@@ -90,6 +92,15 @@ func (e CarrierLinkEdges) MarksOrErr() ([]*ImportMark, error) {
 		return e.Marks, nil
 	}
 	return nil, &NotLoadedError{edge: "marks"}
+}
+
+// SoundsOrErr returns the Sounds value or an error if the edge
+// was not loaded in eager-loading.
+func (e CarrierLinkEdges) SoundsOrErr() ([]*ImportSound, error) {
+	if e.loadedTypes[2] {
+		return e.Sounds, nil
+	}
+	return nil, &NotLoadedError{edge: "sounds"}
 }
 
 // scanValues returns the types for scanning values from sql.Rows.
@@ -259,6 +270,11 @@ func (_m *CarrierLink) QueryAccount() *AccountQuery {
 // QueryMarks queries the "marks" edge of the CarrierLink entity.
 func (_m *CarrierLink) QueryMarks() *ImportMarkQuery {
 	return NewCarrierLinkClient(_m.config).QueryMarks(_m)
+}
+
+// QuerySounds queries the "sounds" edge of the CarrierLink entity.
+func (_m *CarrierLink) QuerySounds() *ImportSoundQuery {
+	return NewCarrierLinkClient(_m.config).QuerySounds(_m)
 }
 
 // Update returns a builder for updating this CarrierLink.

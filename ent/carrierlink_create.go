@@ -9,6 +9,7 @@ import (
 	"switchboard/ent/account"
 	"switchboard/ent/carrierlink"
 	"switchboard/ent/importmark"
+	"switchboard/ent/importsound"
 	"switchboard/internal/clock"
 
 	"entgo.io/ent/dialect"
@@ -280,6 +281,21 @@ func (_c *CarrierLinkCreate) AddMarks(v ...*ImportMark) *CarrierLinkCreate {
 	return _c.AddMarkIDs(ids...)
 }
 
+// AddSoundIDs adds the "sounds" edge to the ImportSound entity by IDs.
+func (_c *CarrierLinkCreate) AddSoundIDs(ids ...int) *CarrierLinkCreate {
+	_c.mutation.AddSoundIDs(ids...)
+	return _c
+}
+
+// AddSounds adds the "sounds" edges to the ImportSound entity.
+func (_c *CarrierLinkCreate) AddSounds(v ...*ImportSound) *CarrierLinkCreate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _c.AddSoundIDs(ids...)
+}
+
 // Mutation returns the CarrierLinkMutation object of the builder.
 func (_c *CarrierLinkCreate) Mutation() *CarrierLinkMutation {
 	return _c.mutation
@@ -548,6 +564,22 @@ func (_c *CarrierLinkCreate) createSpec() (*CarrierLink, *sqlgraph.CreateSpec) {
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(importmark.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges = append(_spec.Edges, edge)
+	}
+	if nodes := _c.mutation.SoundsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   carrierlink.SoundsTable,
+			Columns: []string{carrierlink.SoundsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(importsound.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {

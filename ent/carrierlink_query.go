@@ -10,6 +10,7 @@ import (
 	"switchboard/ent/account"
 	"switchboard/ent/carrierlink"
 	"switchboard/ent/importmark"
+	"switchboard/ent/importsound"
 	"switchboard/ent/predicate"
 
 	"entgo.io/ent"
@@ -29,6 +30,7 @@ type CarrierLinkQuery struct {
 	predicates  []predicate.CarrierLink
 	withAccount *AccountQuery
 	withMarks   *ImportMarkQuery
+	withSounds  *ImportSoundQuery
 	modifiers   []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -103,6 +105,28 @@ func (_q *CarrierLinkQuery) QueryMarks() *ImportMarkQuery {
 			sqlgraph.From(carrierlink.Table, carrierlink.FieldID, selector),
 			sqlgraph.To(importmark.Table, importmark.FieldID),
 			sqlgraph.Edge(sqlgraph.O2M, false, carrierlink.MarksTable, carrierlink.MarksColumn),
+		)
+		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
+		return fromU, nil
+	}
+	return query
+}
+
+// QuerySounds chains the current query on the "sounds" edge.
+func (_q *CarrierLinkQuery) QuerySounds() *ImportSoundQuery {
+	query := (&ImportSoundClient{config: _q.config}).Query()
+	query.path = func(ctx context.Context) (fromU *sql.Selector, err error) {
+		if err := _q.prepareQuery(ctx); err != nil {
+			return nil, err
+		}
+		selector := _q.sqlQuery(ctx)
+		if err := selector.Err(); err != nil {
+			return nil, err
+		}
+		step := sqlgraph.NewStep(
+			sqlgraph.From(carrierlink.Table, carrierlink.FieldID, selector),
+			sqlgraph.To(importsound.Table, importsound.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, carrierlink.SoundsTable, carrierlink.SoundsColumn),
 		)
 		fromU = sqlgraph.SetNeighbors(_q.driver.Dialect(), step)
 		return fromU, nil
@@ -304,6 +328,7 @@ func (_q *CarrierLinkQuery) Clone() *CarrierLinkQuery {
 		predicates:  append([]predicate.CarrierLink{}, _q.predicates...),
 		withAccount: _q.withAccount.Clone(),
 		withMarks:   _q.withMarks.Clone(),
+		withSounds:  _q.withSounds.Clone(),
 		// clone intermediate query.
 		sql:       _q.sql.Clone(),
 		path:      _q.path,
@@ -330,6 +355,17 @@ func (_q *CarrierLinkQuery) WithMarks(opts ...func(*ImportMarkQuery)) *CarrierLi
 		opt(query)
 	}
 	_q.withMarks = query
+	return _q
+}
+
+// WithSounds tells the query-builder to eager-load the nodes that are connected to
+// the "sounds" edge. The optional arguments are used to configure the query builder of the edge.
+func (_q *CarrierLinkQuery) WithSounds(opts ...func(*ImportSoundQuery)) *CarrierLinkQuery {
+	query := (&ImportSoundClient{config: _q.config}).Query()
+	for _, opt := range opts {
+		opt(query)
+	}
+	_q.withSounds = query
 	return _q
 }
 
@@ -411,9 +447,10 @@ func (_q *CarrierLinkQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*
 	var (
 		nodes       = []*CarrierLink{}
 		_spec       = _q.querySpec()
-		loadedTypes = [2]bool{
+		loadedTypes = [3]bool{
 			_q.withAccount != nil,
 			_q.withMarks != nil,
+			_q.withSounds != nil,
 		}
 	)
 	_spec.ScanValues = func(columns []string) ([]any, error) {
@@ -447,6 +484,13 @@ func (_q *CarrierLinkQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*
 		if err := _q.loadMarks(ctx, query, nodes,
 			func(n *CarrierLink) { n.Edges.Marks = []*ImportMark{} },
 			func(n *CarrierLink, e *ImportMark) { n.Edges.Marks = append(n.Edges.Marks, e) }); err != nil {
+			return nil, err
+		}
+	}
+	if query := _q.withSounds; query != nil {
+		if err := _q.loadSounds(ctx, query, nodes,
+			func(n *CarrierLink) { n.Edges.Sounds = []*ImportSound{} },
+			func(n *CarrierLink, e *ImportSound) { n.Edges.Sounds = append(n.Edges.Sounds, e) }); err != nil {
 			return nil, err
 		}
 	}
@@ -497,6 +541,36 @@ func (_q *CarrierLinkQuery) loadMarks(ctx context.Context, query *ImportMarkQuer
 	}
 	query.Where(predicate.ImportMark(func(s *sql.Selector) {
 		s.Where(sql.InValues(s.C(carrierlink.MarksColumn), fks...))
+	}))
+	neighbors, err := query.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbors {
+		fk := n.LinkID
+		node, ok := nodeids[fk]
+		if !ok {
+			return fmt.Errorf(`unexpected referenced foreign-key "link_id" returned %v for node %v`, fk, n.ID)
+		}
+		assign(node, n)
+	}
+	return nil
+}
+func (_q *CarrierLinkQuery) loadSounds(ctx context.Context, query *ImportSoundQuery, nodes []*CarrierLink, init func(*CarrierLink), assign func(*CarrierLink, *ImportSound)) error {
+	fks := make([]driver.Value, 0, len(nodes))
+	nodeids := make(map[uuid.UUID]*CarrierLink)
+	for i := range nodes {
+		fks = append(fks, nodes[i].ID)
+		nodeids[nodes[i].ID] = nodes[i]
+		if init != nil {
+			init(nodes[i])
+		}
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(importsound.FieldLinkID)
+	}
+	query.Where(predicate.ImportSound(func(s *sql.Selector) {
+		s.Where(sql.InValues(s.C(carrierlink.SoundsColumn), fks...))
 	}))
 	neighbors, err := query.All(ctx)
 	if err != nil {

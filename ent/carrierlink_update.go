@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"switchboard/ent/carrierlink"
 	"switchboard/ent/importmark"
+	"switchboard/ent/importsound"
 	"switchboard/ent/predicate"
 	"switchboard/internal/clock"
 
@@ -326,6 +327,21 @@ func (_u *CarrierLinkUpdate) AddMarks(v ...*ImportMark) *CarrierLinkUpdate {
 	return _u.AddMarkIDs(ids...)
 }
 
+// AddSoundIDs adds the "sounds" edge to the ImportSound entity by IDs.
+func (_u *CarrierLinkUpdate) AddSoundIDs(ids ...int) *CarrierLinkUpdate {
+	_u.mutation.AddSoundIDs(ids...)
+	return _u
+}
+
+// AddSounds adds the "sounds" edges to the ImportSound entity.
+func (_u *CarrierLinkUpdate) AddSounds(v ...*ImportSound) *CarrierLinkUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddSoundIDs(ids...)
+}
+
 // Mutation returns the CarrierLinkMutation object of the builder.
 func (_u *CarrierLinkUpdate) Mutation() *CarrierLinkMutation {
 	return _u.mutation
@@ -350,6 +366,27 @@ func (_u *CarrierLinkUpdate) RemoveMarks(v ...*ImportMark) *CarrierLinkUpdate {
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveMarkIDs(ids...)
+}
+
+// ClearSounds clears all "sounds" edges to the ImportSound entity.
+func (_u *CarrierLinkUpdate) ClearSounds() *CarrierLinkUpdate {
+	_u.mutation.ClearSounds()
+	return _u
+}
+
+// RemoveSoundIDs removes the "sounds" edge to ImportSound entities by IDs.
+func (_u *CarrierLinkUpdate) RemoveSoundIDs(ids ...int) *CarrierLinkUpdate {
+	_u.mutation.RemoveSoundIDs(ids...)
+	return _u
+}
+
+// RemoveSounds removes "sounds" edges to ImportSound entities.
+func (_u *CarrierLinkUpdate) RemoveSounds(v ...*ImportSound) *CarrierLinkUpdate {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveSoundIDs(ids...)
 }
 
 // Save executes the query and returns the number of nodes affected by the update operation.
@@ -532,6 +569,51 @@ func (_u *CarrierLinkUpdate) sqlSave(ctx context.Context) (_node int, err error)
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(importmark.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.SoundsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   carrierlink.SoundsTable,
+			Columns: []string{carrierlink.SoundsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(importsound.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedSoundsIDs(); len(nodes) > 0 && !_u.mutation.SoundsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   carrierlink.SoundsTable,
+			Columns: []string{carrierlink.SoundsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(importsound.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.SoundsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   carrierlink.SoundsTable,
+			Columns: []string{carrierlink.SoundsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(importsound.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {
@@ -857,6 +939,21 @@ func (_u *CarrierLinkUpdateOne) AddMarks(v ...*ImportMark) *CarrierLinkUpdateOne
 	return _u.AddMarkIDs(ids...)
 }
 
+// AddSoundIDs adds the "sounds" edge to the ImportSound entity by IDs.
+func (_u *CarrierLinkUpdateOne) AddSoundIDs(ids ...int) *CarrierLinkUpdateOne {
+	_u.mutation.AddSoundIDs(ids...)
+	return _u
+}
+
+// AddSounds adds the "sounds" edges to the ImportSound entity.
+func (_u *CarrierLinkUpdateOne) AddSounds(v ...*ImportSound) *CarrierLinkUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.AddSoundIDs(ids...)
+}
+
 // Mutation returns the CarrierLinkMutation object of the builder.
 func (_u *CarrierLinkUpdateOne) Mutation() *CarrierLinkMutation {
 	return _u.mutation
@@ -881,6 +978,27 @@ func (_u *CarrierLinkUpdateOne) RemoveMarks(v ...*ImportMark) *CarrierLinkUpdate
 		ids[i] = v[i].ID
 	}
 	return _u.RemoveMarkIDs(ids...)
+}
+
+// ClearSounds clears all "sounds" edges to the ImportSound entity.
+func (_u *CarrierLinkUpdateOne) ClearSounds() *CarrierLinkUpdateOne {
+	_u.mutation.ClearSounds()
+	return _u
+}
+
+// RemoveSoundIDs removes the "sounds" edge to ImportSound entities by IDs.
+func (_u *CarrierLinkUpdateOne) RemoveSoundIDs(ids ...int) *CarrierLinkUpdateOne {
+	_u.mutation.RemoveSoundIDs(ids...)
+	return _u
+}
+
+// RemoveSounds removes "sounds" edges to ImportSound entities.
+func (_u *CarrierLinkUpdateOne) RemoveSounds(v ...*ImportSound) *CarrierLinkUpdateOne {
+	ids := make([]int, len(v))
+	for i := range v {
+		ids[i] = v[i].ID
+	}
+	return _u.RemoveSoundIDs(ids...)
 }
 
 // Where appends a list predicates to the CarrierLinkUpdate builder.
@@ -1093,6 +1211,51 @@ func (_u *CarrierLinkUpdateOne) sqlSave(ctx context.Context) (_node *CarrierLink
 			Bidi:    false,
 			Target: &sqlgraph.EdgeTarget{
 				IDSpec: sqlgraph.NewFieldSpec(importmark.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Add = append(_spec.Edges.Add, edge)
+	}
+	if _u.mutation.SoundsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   carrierlink.SoundsTable,
+			Columns: []string{carrierlink.SoundsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(importsound.FieldID, field.TypeInt),
+			},
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.RemovedSoundsIDs(); len(nodes) > 0 && !_u.mutation.SoundsCleared() {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   carrierlink.SoundsTable,
+			Columns: []string{carrierlink.SoundsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(importsound.FieldID, field.TypeInt),
+			},
+		}
+		for _, k := range nodes {
+			edge.Target.Nodes = append(edge.Target.Nodes, k)
+		}
+		_spec.Edges.Clear = append(_spec.Edges.Clear, edge)
+	}
+	if nodes := _u.mutation.SoundsIDs(); len(nodes) > 0 {
+		edge := &sqlgraph.EdgeSpec{
+			Rel:     sqlgraph.O2M,
+			Inverse: false,
+			Table:   carrierlink.SoundsTable,
+			Columns: []string{carrierlink.SoundsColumn},
+			Bidi:    false,
+			Target: &sqlgraph.EdgeTarget{
+				IDSpec: sqlgraph.NewFieldSpec(importsound.FieldID, field.TypeInt),
 			},
 		}
 		for _, k := range nodes {

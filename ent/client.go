@@ -24,6 +24,7 @@ import (
 	"switchboard/ent/groupchoice"
 	"switchboard/ent/idempotencykey"
 	"switchboard/ent/importmark"
+	"switchboard/ent/importsound"
 	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
@@ -31,6 +32,7 @@ import (
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/recording"
+	"switchboard/ent/recordtally"
 	"switchboard/ent/retirednumber"
 	"switchboard/ent/ring"
 	"switchboard/ent/session"
@@ -81,6 +83,8 @@ type Client struct {
 	IdempotencyKey *IdempotencyKeyClient
 	// ImportMark is the client for interacting with the ImportMark builders.
 	ImportMark *ImportMarkClient
+	// ImportSound is the client for interacting with the ImportSound builders.
+	ImportSound *ImportSoundClient
 	// Mail is the client for interacting with the Mail builders.
 	Mail *MailClient
 	// Mask is the client for interacting with the Mask builders.
@@ -93,6 +97,8 @@ type Client struct {
 	Number *NumberClient
 	// NumberGroup is the client for interacting with the NumberGroup builders.
 	NumberGroup *NumberGroupClient
+	// RecordTally is the client for interacting with the RecordTally builders.
+	RecordTally *RecordTallyClient
 	// Recording is the client for interacting with the Recording builders.
 	Recording *RecordingClient
 	// RetiredNumber is the client for interacting with the RetiredNumber builders.
@@ -134,12 +140,14 @@ func (c *Client) init() {
 	c.GroupChoice = NewGroupChoiceClient(c.config)
 	c.IdempotencyKey = NewIdempotencyKeyClient(c.config)
 	c.ImportMark = NewImportMarkClient(c.config)
+	c.ImportSound = NewImportSoundClient(c.config)
 	c.Mail = NewMailClient(c.config)
 	c.Mask = NewMaskClient(c.config)
 	c.MaskParty = NewMaskPartyClient(c.config)
 	c.Message = NewMessageClient(c.config)
 	c.Number = NewNumberClient(c.config)
 	c.NumberGroup = NewNumberGroupClient(c.config)
+	c.RecordTally = NewRecordTallyClient(c.config)
 	c.Recording = NewRecordingClient(c.config)
 	c.RetiredNumber = NewRetiredNumberClient(c.config)
 	c.Ring = NewRingClient(c.config)
@@ -255,12 +263,14 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		GroupChoice:    NewGroupChoiceClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
 		ImportMark:     NewImportMarkClient(cfg),
+		ImportSound:    NewImportSoundClient(cfg),
 		Mail:           NewMailClient(cfg),
 		Mask:           NewMaskClient(cfg),
 		MaskParty:      NewMaskPartyClient(cfg),
 		Message:        NewMessageClient(cfg),
 		Number:         NewNumberClient(cfg),
 		NumberGroup:    NewNumberGroupClient(cfg),
+		RecordTally:    NewRecordTallyClient(cfg),
 		Recording:      NewRecordingClient(cfg),
 		RetiredNumber:  NewRetiredNumberClient(cfg),
 		Ring:           NewRingClient(cfg),
@@ -303,12 +313,14 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		GroupChoice:    NewGroupChoiceClient(cfg),
 		IdempotencyKey: NewIdempotencyKeyClient(cfg),
 		ImportMark:     NewImportMarkClient(cfg),
+		ImportSound:    NewImportSoundClient(cfg),
 		Mail:           NewMailClient(cfg),
 		Mask:           NewMaskClient(cfg),
 		MaskParty:      NewMaskPartyClient(cfg),
 		Message:        NewMessageClient(cfg),
 		Number:         NewNumberClient(cfg),
 		NumberGroup:    NewNumberGroupClient(cfg),
+		RecordTally:    NewRecordTallyClient(cfg),
 		Recording:      NewRecordingClient(cfg),
 		RetiredNumber:  NewRetiredNumberClient(cfg),
 		Ring:           NewRingClient(cfg),
@@ -348,9 +360,10 @@ func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.CallRecord, c.Captcha,
 		c.CarrierLink, c.Contact, c.Device, c.Event, c.Follower, c.GroupChoice,
-		c.IdempotencyKey, c.ImportMark, c.Mail, c.Mask, c.MaskParty, c.Message,
-		c.Number, c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session,
-		c.Setting, c.SipNumber, c.SpentSignature, c.Trunk,
+		c.IdempotencyKey, c.ImportMark, c.ImportSound, c.Mail, c.Mask, c.MaskParty,
+		c.Message, c.Number, c.NumberGroup, c.RecordTally, c.Recording,
+		c.RetiredNumber, c.Ring, c.Session, c.Setting, c.SipNumber, c.SpentSignature,
+		c.Trunk,
 	} {
 		n.Use(hooks...)
 	}
@@ -362,9 +375,10 @@ func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Account, c.ApiToken, c.Application, c.Block, c.Call, c.CallRecord, c.Captcha,
 		c.CarrierLink, c.Contact, c.Device, c.Event, c.Follower, c.GroupChoice,
-		c.IdempotencyKey, c.ImportMark, c.Mail, c.Mask, c.MaskParty, c.Message,
-		c.Number, c.NumberGroup, c.Recording, c.RetiredNumber, c.Ring, c.Session,
-		c.Setting, c.SipNumber, c.SpentSignature, c.Trunk,
+		c.IdempotencyKey, c.ImportMark, c.ImportSound, c.Mail, c.Mask, c.MaskParty,
+		c.Message, c.Number, c.NumberGroup, c.RecordTally, c.Recording,
+		c.RetiredNumber, c.Ring, c.Session, c.Setting, c.SipNumber, c.SpentSignature,
+		c.Trunk,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -403,6 +417,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.IdempotencyKey.mutate(ctx, m)
 	case *ImportMarkMutation:
 		return c.ImportMark.mutate(ctx, m)
+	case *ImportSoundMutation:
+		return c.ImportSound.mutate(ctx, m)
 	case *MailMutation:
 		return c.Mail.mutate(ctx, m)
 	case *MaskMutation:
@@ -415,6 +431,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Number.mutate(ctx, m)
 	case *NumberGroupMutation:
 		return c.NumberGroup.mutate(ctx, m)
+	case *RecordTallyMutation:
+		return c.RecordTally.mutate(ctx, m)
 	case *RecordingMutation:
 		return c.Recording.mutate(ctx, m)
 	case *RetiredNumberMutation:
@@ -1763,6 +1781,22 @@ func (c *CarrierLinkClient) QueryMarks(_m *CarrierLink) *ImportMarkQuery {
 	return query
 }
 
+// QuerySounds queries the sounds edge of a CarrierLink.
+func (c *CarrierLinkClient) QuerySounds(_m *CarrierLink) *ImportSoundQuery {
+	query := (&ImportSoundClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(carrierlink.Table, carrierlink.FieldID, id),
+			sqlgraph.To(importsound.Table, importsound.FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, carrierlink.SoundsTable, carrierlink.SoundsColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
 // Hooks returns the client hooks.
 func (c *CarrierLinkClient) Hooks() []Hook {
 	return c.hooks.CarrierLink
@@ -2831,6 +2865,155 @@ func (c *ImportMarkClient) mutate(ctx context.Context, m *ImportMarkMutation) (V
 	}
 }
 
+// ImportSoundClient is a client for the ImportSound schema.
+type ImportSoundClient struct {
+	config
+}
+
+// NewImportSoundClient returns a client for the ImportSound from the given config.
+func NewImportSoundClient(c config) *ImportSoundClient {
+	return &ImportSoundClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `importsound.Hooks(f(g(h())))`.
+func (c *ImportSoundClient) Use(hooks ...Hook) {
+	c.hooks.ImportSound = append(c.hooks.ImportSound, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `importsound.Intercept(f(g(h())))`.
+func (c *ImportSoundClient) Intercept(interceptors ...Interceptor) {
+	c.inters.ImportSound = append(c.inters.ImportSound, interceptors...)
+}
+
+// Create returns a builder for creating a ImportSound entity.
+func (c *ImportSoundClient) Create() *ImportSoundCreate {
+	mutation := newImportSoundMutation(c.config, OpCreate)
+	return &ImportSoundCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of ImportSound entities.
+func (c *ImportSoundClient) CreateBulk(builders ...*ImportSoundCreate) *ImportSoundCreateBulk {
+	return &ImportSoundCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ImportSoundClient) MapCreateBulk(slice any, setFunc func(*ImportSoundCreate, int)) *ImportSoundCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ImportSoundCreateBulk{err: fmt.Errorf("calling to ImportSoundClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ImportSoundCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ImportSoundCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for ImportSound.
+func (c *ImportSoundClient) Update() *ImportSoundUpdate {
+	mutation := newImportSoundMutation(c.config, OpUpdate)
+	return &ImportSoundUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ImportSoundClient) UpdateOne(_m *ImportSound) *ImportSoundUpdateOne {
+	mutation := newImportSoundMutation(c.config, OpUpdateOne, withImportSound(_m))
+	return &ImportSoundUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ImportSoundClient) UpdateOneID(id int) *ImportSoundUpdateOne {
+	mutation := newImportSoundMutation(c.config, OpUpdateOne, withImportSoundID(id))
+	return &ImportSoundUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for ImportSound.
+func (c *ImportSoundClient) Delete() *ImportSoundDelete {
+	mutation := newImportSoundMutation(c.config, OpDelete)
+	return &ImportSoundDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ImportSoundClient) DeleteOne(_m *ImportSound) *ImportSoundDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ImportSoundClient) DeleteOneID(id int) *ImportSoundDeleteOne {
+	builder := c.Delete().Where(importsound.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ImportSoundDeleteOne{builder}
+}
+
+// Query returns a query builder for ImportSound.
+func (c *ImportSoundClient) Query() *ImportSoundQuery {
+	return &ImportSoundQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeImportSound},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a ImportSound entity by its id.
+func (c *ImportSoundClient) Get(ctx context.Context, id int) (*ImportSound, error) {
+	return c.Query().Where(importsound.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ImportSoundClient) GetX(ctx context.Context, id int) *ImportSound {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// QueryLink queries the link edge of a ImportSound.
+func (c *ImportSoundClient) QueryLink(_m *ImportSound) *CarrierLinkQuery {
+	query := (&CarrierLinkClient{config: c.config}).Query()
+	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
+		id := _m.ID
+		step := sqlgraph.NewStep(
+			sqlgraph.From(importsound.Table, importsound.FieldID, id),
+			sqlgraph.To(carrierlink.Table, carrierlink.FieldID),
+			sqlgraph.Edge(sqlgraph.M2O, true, importsound.LinkTable, importsound.LinkColumn),
+		)
+		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
+		return fromV, nil
+	}
+	return query
+}
+
+// Hooks returns the client hooks.
+func (c *ImportSoundClient) Hooks() []Hook {
+	return c.hooks.ImportSound
+}
+
+// Interceptors returns the client interceptors.
+func (c *ImportSoundClient) Interceptors() []Interceptor {
+	return c.inters.ImportSound
+}
+
+func (c *ImportSoundClient) mutate(ctx context.Context, m *ImportSoundMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ImportSoundCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ImportSoundUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ImportSoundUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ImportSoundDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown ImportSound mutation op: %q", m.Op())
+	}
+}
+
 // MailClient is a client for the Mail schema.
 type MailClient struct {
 	config
@@ -3866,6 +4049,139 @@ func (c *NumberGroupClient) mutate(ctx context.Context, m *NumberGroupMutation) 
 		return (&NumberGroupDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
 		return nil, fmt.Errorf("ent: unknown NumberGroup mutation op: %q", m.Op())
+	}
+}
+
+// RecordTallyClient is a client for the RecordTally schema.
+type RecordTallyClient struct {
+	config
+}
+
+// NewRecordTallyClient returns a client for the RecordTally from the given config.
+func NewRecordTallyClient(c config) *RecordTallyClient {
+	return &RecordTallyClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `recordtally.Hooks(f(g(h())))`.
+func (c *RecordTallyClient) Use(hooks ...Hook) {
+	c.hooks.RecordTally = append(c.hooks.RecordTally, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `recordtally.Intercept(f(g(h())))`.
+func (c *RecordTallyClient) Intercept(interceptors ...Interceptor) {
+	c.inters.RecordTally = append(c.inters.RecordTally, interceptors...)
+}
+
+// Create returns a builder for creating a RecordTally entity.
+func (c *RecordTallyClient) Create() *RecordTallyCreate {
+	mutation := newRecordTallyMutation(c.config, OpCreate)
+	return &RecordTallyCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of RecordTally entities.
+func (c *RecordTallyClient) CreateBulk(builders ...*RecordTallyCreate) *RecordTallyCreateBulk {
+	return &RecordTallyCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *RecordTallyClient) MapCreateBulk(slice any, setFunc func(*RecordTallyCreate, int)) *RecordTallyCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &RecordTallyCreateBulk{err: fmt.Errorf("calling to RecordTallyClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*RecordTallyCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &RecordTallyCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for RecordTally.
+func (c *RecordTallyClient) Update() *RecordTallyUpdate {
+	mutation := newRecordTallyMutation(c.config, OpUpdate)
+	return &RecordTallyUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *RecordTallyClient) UpdateOne(_m *RecordTally) *RecordTallyUpdateOne {
+	mutation := newRecordTallyMutation(c.config, OpUpdateOne, withRecordTally(_m))
+	return &RecordTallyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *RecordTallyClient) UpdateOneID(id int) *RecordTallyUpdateOne {
+	mutation := newRecordTallyMutation(c.config, OpUpdateOne, withRecordTallyID(id))
+	return &RecordTallyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for RecordTally.
+func (c *RecordTallyClient) Delete() *RecordTallyDelete {
+	mutation := newRecordTallyMutation(c.config, OpDelete)
+	return &RecordTallyDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *RecordTallyClient) DeleteOne(_m *RecordTally) *RecordTallyDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *RecordTallyClient) DeleteOneID(id int) *RecordTallyDeleteOne {
+	builder := c.Delete().Where(recordtally.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &RecordTallyDeleteOne{builder}
+}
+
+// Query returns a query builder for RecordTally.
+func (c *RecordTallyClient) Query() *RecordTallyQuery {
+	return &RecordTallyQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeRecordTally},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a RecordTally entity by its id.
+func (c *RecordTallyClient) Get(ctx context.Context, id int) (*RecordTally, error) {
+	return c.Query().Where(recordtally.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *RecordTallyClient) GetX(ctx context.Context, id int) *RecordTally {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *RecordTallyClient) Hooks() []Hook {
+	return c.hooks.RecordTally
+}
+
+// Interceptors returns the client interceptors.
+func (c *RecordTallyClient) Interceptors() []Interceptor {
+	return c.inters.RecordTally
+}
+
+func (c *RecordTallyClient) mutate(ctx context.Context, m *RecordTallyMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&RecordTallyCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&RecordTallyUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&RecordTallyUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&RecordTallyDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown RecordTally mutation op: %q", m.Op())
 	}
 }
 
@@ -5034,14 +5350,16 @@ type (
 	hooks struct {
 		Account, ApiToken, Application, Block, Call, CallRecord, Captcha, CarrierLink,
 		Contact, Device, Event, Follower, GroupChoice, IdempotencyKey, ImportMark,
-		Mail, Mask, MaskParty, Message, Number, NumberGroup, Recording, RetiredNumber,
-		Ring, Session, Setting, SipNumber, SpentSignature, Trunk []ent.Hook
+		ImportSound, Mail, Mask, MaskParty, Message, Number, NumberGroup, RecordTally,
+		Recording, RetiredNumber, Ring, Session, Setting, SipNumber, SpentSignature,
+		Trunk []ent.Hook
 	}
 	inters struct {
 		Account, ApiToken, Application, Block, Call, CallRecord, Captcha, CarrierLink,
 		Contact, Device, Event, Follower, GroupChoice, IdempotencyKey, ImportMark,
-		Mail, Mask, MaskParty, Message, Number, NumberGroup, Recording, RetiredNumber,
-		Ring, Session, Setting, SipNumber, SpentSignature, Trunk []ent.Interceptor
+		ImportSound, Mail, Mask, MaskParty, Message, Number, NumberGroup, RecordTally,
+		Recording, RetiredNumber, Ring, Session, Setting, SipNumber, SpentSignature,
+		Trunk []ent.Interceptor
 	}
 )
 

@@ -22,6 +22,7 @@ import (
 	"switchboard/ent/groupchoice"
 	"switchboard/ent/idempotencykey"
 	"switchboard/ent/importmark"
+	"switchboard/ent/importsound"
 	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
@@ -29,6 +30,7 @@ import (
 	"switchboard/ent/number"
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/recording"
+	"switchboard/ent/recordtally"
 	"switchboard/ent/retirednumber"
 	"switchboard/ent/ring"
 	"switchboard/ent/session"
@@ -116,12 +118,14 @@ func checkColumn(t, c string) error {
 			groupchoice.Table:    groupchoice.ValidColumn,
 			idempotencykey.Table: idempotencykey.ValidColumn,
 			importmark.Table:     importmark.ValidColumn,
+			importsound.Table:    importsound.ValidColumn,
 			mail.Table:           mail.ValidColumn,
 			mask.Table:           mask.ValidColumn,
 			maskparty.Table:      maskparty.ValidColumn,
 			message.Table:        message.ValidColumn,
 			number.Table:         number.ValidColumn,
 			numbergroup.Table:    numbergroup.ValidColumn,
+			recordtally.Table:    recordtally.ValidColumn,
 			recording.Table:      recording.ValidColumn,
 			retirednumber.Table:  retirednumber.ValidColumn,
 			ring.Table:           ring.ValidColumn,

@@ -21,6 +21,7 @@ import (
 	"switchboard/ent/groupchoice"
 	"switchboard/ent/idempotencykey"
 	"switchboard/ent/importmark"
+	"switchboard/ent/importsound"
 	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/maskparty"
@@ -29,6 +30,7 @@ import (
 	"switchboard/ent/numbergroup"
 	"switchboard/ent/predicate"
 	"switchboard/ent/recording"
+	"switchboard/ent/recordtally"
 	"switchboard/ent/retirednumber"
 	"switchboard/ent/ring"
 	"switchboard/ent/session"
@@ -68,12 +70,14 @@ const (
 	TypeGroupChoice    = "GroupChoice"
 	TypeIdempotencyKey = "IdempotencyKey"
 	TypeImportMark     = "ImportMark"
+	TypeImportSound    = "ImportSound"
 	TypeMail           = "Mail"
 	TypeMask           = "Mask"
 	TypeMaskParty      = "MaskParty"
 	TypeMessage        = "Message"
 	TypeNumber         = "Number"
 	TypeNumberGroup    = "NumberGroup"
+	TypeRecordTally    = "RecordTally"
 	TypeRecording      = "Recording"
 	TypeRetiredNumber  = "RetiredNumber"
 	TypeRing           = "Ring"
@@ -4128,6 +4132,7 @@ type CallMutation struct {
 	account_id        *uuid.UUID
 	peer              *string
 	second            *string
+	transferred       *bool
 	direction         *call.Direction
 	status            *call.Status
 	outcome           *call.Outcome
@@ -4463,6 +4468,42 @@ func (m *CallMutation) OldSecond(ctx context.Context) (v string, err error) {
 // ResetSecond resets all changes to the "second" field.
 func (m *CallMutation) ResetSecond() {
 	m.second = nil
+}
+
+// SetTransferred sets the "transferred" field.
+func (m *CallMutation) SetTransferred(b bool) {
+	m.transferred = &b
+}
+
+// Transferred returns the value of the "transferred" field in the mutation.
+func (m *CallMutation) Transferred() (r bool, exists bool) {
+	v := m.transferred
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTransferred returns the old "transferred" field's value of the Call entity.
+// If the Call object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *CallMutation) OldTransferred(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTransferred is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTransferred requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTransferred: %w", err)
+	}
+	return oldValue.Transferred, nil
+}
+
+// ResetTransferred resets all changes to the "transferred" field.
+func (m *CallMutation) ResetTransferred() {
+	m.transferred = nil
 }
 
 // SetDirection sets the "direction" field.
@@ -5563,7 +5604,7 @@ func (m *CallMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *CallMutation) Fields() []string {
-	fields := make([]string, 0, 23)
+	fields := make([]string, 0, 24)
 	if m.conversation_id != nil {
 		fields = append(fields, call.FieldConversationID)
 	}
@@ -5578,6 +5619,9 @@ func (m *CallMutation) Fields() []string {
 	}
 	if m.second != nil {
 		fields = append(fields, call.FieldSecond)
+	}
+	if m.transferred != nil {
+		fields = append(fields, call.FieldTransferred)
 	}
 	if m.direction != nil {
 		fields = append(fields, call.FieldDirection)
@@ -5651,6 +5695,8 @@ func (m *CallMutation) Field(name string) (ent.Value, bool) {
 		return m.Peer()
 	case call.FieldSecond:
 		return m.Second()
+	case call.FieldTransferred:
+		return m.Transferred()
 	case call.FieldDirection:
 		return m.Direction()
 	case call.FieldStatus:
@@ -5706,6 +5752,8 @@ func (m *CallMutation) OldField(ctx context.Context, name string) (ent.Value, er
 		return m.OldPeer(ctx)
 	case call.FieldSecond:
 		return m.OldSecond(ctx)
+	case call.FieldTransferred:
+		return m.OldTransferred(ctx)
 	case call.FieldDirection:
 		return m.OldDirection(ctx)
 	case call.FieldStatus:
@@ -5785,6 +5833,13 @@ func (m *CallMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetSecond(v)
+		return nil
+	case call.FieldTransferred:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTransferred(v)
 		return nil
 	case call.FieldDirection:
 		v, ok := value.(call.Direction)
@@ -6131,6 +6186,9 @@ func (m *CallMutation) ResetField(name string) error {
 		return nil
 	case call.FieldSecond:
 		m.ResetSecond()
+		return nil
+	case call.FieldTransferred:
+		m.ResetTransferred()
 		return nil
 	case call.FieldDirection:
 		m.ResetDirection()
@@ -8279,6 +8337,9 @@ type CarrierLinkMutation struct {
 	marks          map[int]struct{}
 	removedmarks   map[int]struct{}
 	clearedmarks   bool
+	sounds         map[int]struct{}
+	removedsounds  map[int]struct{}
+	clearedsounds  bool
 	done           bool
 	oldValue       func(context.Context) (*CarrierLink, error)
 	predicates     []predicate.CarrierLink
@@ -9373,6 +9434,60 @@ func (m *CarrierLinkMutation) ResetMarks() {
 	m.removedmarks = nil
 }
 
+// AddSoundIDs adds the "sounds" edge to the ImportSound entity by ids.
+func (m *CarrierLinkMutation) AddSoundIDs(ids ...int) {
+	if m.sounds == nil {
+		m.sounds = make(map[int]struct{})
+	}
+	for i := range ids {
+		m.sounds[ids[i]] = struct{}{}
+	}
+}
+
+// ClearSounds clears the "sounds" edge to the ImportSound entity.
+func (m *CarrierLinkMutation) ClearSounds() {
+	m.clearedsounds = true
+}
+
+// SoundsCleared reports if the "sounds" edge to the ImportSound entity was cleared.
+func (m *CarrierLinkMutation) SoundsCleared() bool {
+	return m.clearedsounds
+}
+
+// RemoveSoundIDs removes the "sounds" edge to the ImportSound entity by IDs.
+func (m *CarrierLinkMutation) RemoveSoundIDs(ids ...int) {
+	if m.removedsounds == nil {
+		m.removedsounds = make(map[int]struct{})
+	}
+	for i := range ids {
+		delete(m.sounds, ids[i])
+		m.removedsounds[ids[i]] = struct{}{}
+	}
+}
+
+// RemovedSounds returns the removed IDs of the "sounds" edge to the ImportSound entity.
+func (m *CarrierLinkMutation) RemovedSoundsIDs() (ids []int) {
+	for id := range m.removedsounds {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// SoundsIDs returns the "sounds" edge IDs in the mutation.
+func (m *CarrierLinkMutation) SoundsIDs() (ids []int) {
+	for id := range m.sounds {
+		ids = append(ids, id)
+	}
+	return
+}
+
+// ResetSounds resets all changes to the "sounds" edge.
+func (m *CarrierLinkMutation) ResetSounds() {
+	m.sounds = nil
+	m.clearedsounds = false
+	m.removedsounds = nil
+}
+
 // Where appends a list predicates to the CarrierLinkMutation builder.
 func (m *CarrierLinkMutation) Where(ps ...predicate.CarrierLink) {
 	m.predicates = append(m.predicates, ps...)
@@ -9945,12 +10060,15 @@ func (m *CarrierLinkMutation) ResetField(name string) error {
 
 // AddedEdges returns all edge names that were set/added in this mutation.
 func (m *CarrierLinkMutation) AddedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.account != nil {
 		edges = append(edges, carrierlink.EdgeAccount)
 	}
 	if m.marks != nil {
 		edges = append(edges, carrierlink.EdgeMarks)
+	}
+	if m.sounds != nil {
+		edges = append(edges, carrierlink.EdgeSounds)
 	}
 	return edges
 }
@@ -9969,15 +10087,24 @@ func (m *CarrierLinkMutation) AddedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case carrierlink.EdgeSounds:
+		ids := make([]ent.Value, 0, len(m.sounds))
+		for id := range m.sounds {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
 func (m *CarrierLinkMutation) RemovedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.removedmarks != nil {
 		edges = append(edges, carrierlink.EdgeMarks)
+	}
+	if m.removedsounds != nil {
+		edges = append(edges, carrierlink.EdgeSounds)
 	}
 	return edges
 }
@@ -9992,18 +10119,27 @@ func (m *CarrierLinkMutation) RemovedIDs(name string) []ent.Value {
 			ids = append(ids, id)
 		}
 		return ids
+	case carrierlink.EdgeSounds:
+		ids := make([]ent.Value, 0, len(m.removedsounds))
+		for id := range m.removedsounds {
+			ids = append(ids, id)
+		}
+		return ids
 	}
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
 func (m *CarrierLinkMutation) ClearedEdges() []string {
-	edges := make([]string, 0, 2)
+	edges := make([]string, 0, 3)
 	if m.clearedaccount {
 		edges = append(edges, carrierlink.EdgeAccount)
 	}
 	if m.clearedmarks {
 		edges = append(edges, carrierlink.EdgeMarks)
+	}
+	if m.clearedsounds {
+		edges = append(edges, carrierlink.EdgeSounds)
 	}
 	return edges
 }
@@ -10016,6 +10152,8 @@ func (m *CarrierLinkMutation) EdgeCleared(name string) bool {
 		return m.clearedaccount
 	case carrierlink.EdgeMarks:
 		return m.clearedmarks
+	case carrierlink.EdgeSounds:
+		return m.clearedsounds
 	}
 	return false
 }
@@ -10040,6 +10178,9 @@ func (m *CarrierLinkMutation) ResetEdge(name string) error {
 		return nil
 	case carrierlink.EdgeMarks:
 		m.ResetMarks()
+		return nil
+	case carrierlink.EdgeSounds:
+		m.ResetSounds()
 		return nil
 	}
 	return fmt.Errorf("unknown CarrierLink edge %s", name)
@@ -15923,6 +16064,694 @@ func (m *ImportMarkMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown ImportMark edge %s", name)
+}
+
+// ImportSoundMutation represents an operation that mutates the ImportSound nodes in the graph.
+type ImportSoundMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int
+	name          *string
+	_done         *bool
+	tries         *int
+	addtries      *int
+	next_at       *clock.Micros
+	addnext_at    *clock.Micros
+	clearedFields map[string]struct{}
+	link          *uuid.UUID
+	clearedlink   bool
+	done          bool
+	oldValue      func(context.Context) (*ImportSound, error)
+	predicates    []predicate.ImportSound
+}
+
+var _ ent.Mutation = (*ImportSoundMutation)(nil)
+
+// importsoundOption allows management of the mutation configuration using functional options.
+type importsoundOption func(*ImportSoundMutation)
+
+// newImportSoundMutation creates new mutation for the ImportSound entity.
+func newImportSoundMutation(c config, op Op, opts ...importsoundOption) *ImportSoundMutation {
+	m := &ImportSoundMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeImportSound,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withImportSoundID sets the ID field of the mutation.
+func withImportSoundID(id int) importsoundOption {
+	return func(m *ImportSoundMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *ImportSound
+		)
+		m.oldValue = func(ctx context.Context) (*ImportSound, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().ImportSound.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withImportSound sets the old ImportSound of the mutation.
+func withImportSound(node *ImportSound) importsoundOption {
+	return func(m *ImportSoundMutation) {
+		m.oldValue = func(context.Context) (*ImportSound, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ImportSoundMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ImportSoundMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ImportSoundMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ImportSoundMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().ImportSound.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetLinkID sets the "link_id" field.
+func (m *ImportSoundMutation) SetLinkID(u uuid.UUID) {
+	m.link = &u
+}
+
+// LinkID returns the value of the "link_id" field in the mutation.
+func (m *ImportSoundMutation) LinkID() (r uuid.UUID, exists bool) {
+	v := m.link
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLinkID returns the old "link_id" field's value of the ImportSound entity.
+// If the ImportSound object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportSoundMutation) OldLinkID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLinkID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLinkID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLinkID: %w", err)
+	}
+	return oldValue.LinkID, nil
+}
+
+// ResetLinkID resets all changes to the "link_id" field.
+func (m *ImportSoundMutation) ResetLinkID() {
+	m.link = nil
+}
+
+// SetName sets the "name" field.
+func (m *ImportSoundMutation) SetName(s string) {
+	m.name = &s
+}
+
+// Name returns the value of the "name" field in the mutation.
+func (m *ImportSoundMutation) Name() (r string, exists bool) {
+	v := m.name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldName returns the old "name" field's value of the ImportSound entity.
+// If the ImportSound object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportSoundMutation) OldName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldName: %w", err)
+	}
+	return oldValue.Name, nil
+}
+
+// ResetName resets all changes to the "name" field.
+func (m *ImportSoundMutation) ResetName() {
+	m.name = nil
+}
+
+// SetDone sets the "done" field.
+func (m *ImportSoundMutation) SetDone(b bool) {
+	m._done = &b
+}
+
+// Done returns the value of the "done" field in the mutation.
+func (m *ImportSoundMutation) Done() (r bool, exists bool) {
+	v := m._done
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDone returns the old "done" field's value of the ImportSound entity.
+// If the ImportSound object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportSoundMutation) OldDone(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDone is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDone requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDone: %w", err)
+	}
+	return oldValue.Done, nil
+}
+
+// ResetDone resets all changes to the "done" field.
+func (m *ImportSoundMutation) ResetDone() {
+	m._done = nil
+}
+
+// SetTries sets the "tries" field.
+func (m *ImportSoundMutation) SetTries(i int) {
+	m.tries = &i
+	m.addtries = nil
+}
+
+// Tries returns the value of the "tries" field in the mutation.
+func (m *ImportSoundMutation) Tries() (r int, exists bool) {
+	v := m.tries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTries returns the old "tries" field's value of the ImportSound entity.
+// If the ImportSound object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportSoundMutation) OldTries(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTries is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTries requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTries: %w", err)
+	}
+	return oldValue.Tries, nil
+}
+
+// AddTries adds i to the "tries" field.
+func (m *ImportSoundMutation) AddTries(i int) {
+	if m.addtries != nil {
+		*m.addtries += i
+	} else {
+		m.addtries = &i
+	}
+}
+
+// AddedTries returns the value that was added to the "tries" field in this mutation.
+func (m *ImportSoundMutation) AddedTries() (r int, exists bool) {
+	v := m.addtries
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetTries resets all changes to the "tries" field.
+func (m *ImportSoundMutation) ResetTries() {
+	m.tries = nil
+	m.addtries = nil
+}
+
+// SetNextAt sets the "next_at" field.
+func (m *ImportSoundMutation) SetNextAt(c clock.Micros) {
+	m.next_at = &c
+	m.addnext_at = nil
+}
+
+// NextAt returns the value of the "next_at" field in the mutation.
+func (m *ImportSoundMutation) NextAt() (r clock.Micros, exists bool) {
+	v := m.next_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNextAt returns the old "next_at" field's value of the ImportSound entity.
+// If the ImportSound object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ImportSoundMutation) OldNextAt(ctx context.Context) (v *clock.Micros, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNextAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNextAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNextAt: %w", err)
+	}
+	return oldValue.NextAt, nil
+}
+
+// AddNextAt adds c to the "next_at" field.
+func (m *ImportSoundMutation) AddNextAt(c clock.Micros) {
+	if m.addnext_at != nil {
+		*m.addnext_at += c
+	} else {
+		m.addnext_at = &c
+	}
+}
+
+// AddedNextAt returns the value that was added to the "next_at" field in this mutation.
+func (m *ImportSoundMutation) AddedNextAt() (r clock.Micros, exists bool) {
+	v := m.addnext_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearNextAt clears the value of the "next_at" field.
+func (m *ImportSoundMutation) ClearNextAt() {
+	m.next_at = nil
+	m.addnext_at = nil
+	m.clearedFields[importsound.FieldNextAt] = struct{}{}
+}
+
+// NextAtCleared returns if the "next_at" field was cleared in this mutation.
+func (m *ImportSoundMutation) NextAtCleared() bool {
+	_, ok := m.clearedFields[importsound.FieldNextAt]
+	return ok
+}
+
+// ResetNextAt resets all changes to the "next_at" field.
+func (m *ImportSoundMutation) ResetNextAt() {
+	m.next_at = nil
+	m.addnext_at = nil
+	delete(m.clearedFields, importsound.FieldNextAt)
+}
+
+// ClearLink clears the "link" edge to the CarrierLink entity.
+func (m *ImportSoundMutation) ClearLink() {
+	m.clearedlink = true
+	m.clearedFields[importsound.FieldLinkID] = struct{}{}
+}
+
+// LinkCleared reports if the "link" edge to the CarrierLink entity was cleared.
+func (m *ImportSoundMutation) LinkCleared() bool {
+	return m.clearedlink
+}
+
+// LinkIDs returns the "link" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// LinkID instead. It exists only for internal usage by the builders.
+func (m *ImportSoundMutation) LinkIDs() (ids []uuid.UUID) {
+	if id := m.link; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetLink resets all changes to the "link" edge.
+func (m *ImportSoundMutation) ResetLink() {
+	m.link = nil
+	m.clearedlink = false
+}
+
+// Where appends a list predicates to the ImportSoundMutation builder.
+func (m *ImportSoundMutation) Where(ps ...predicate.ImportSound) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ImportSoundMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ImportSoundMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.ImportSound, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ImportSoundMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ImportSoundMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (ImportSound).
+func (m *ImportSoundMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ImportSoundMutation) Fields() []string {
+	fields := make([]string, 0, 5)
+	if m.link != nil {
+		fields = append(fields, importsound.FieldLinkID)
+	}
+	if m.name != nil {
+		fields = append(fields, importsound.FieldName)
+	}
+	if m._done != nil {
+		fields = append(fields, importsound.FieldDone)
+	}
+	if m.tries != nil {
+		fields = append(fields, importsound.FieldTries)
+	}
+	if m.next_at != nil {
+		fields = append(fields, importsound.FieldNextAt)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ImportSoundMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case importsound.FieldLinkID:
+		return m.LinkID()
+	case importsound.FieldName:
+		return m.Name()
+	case importsound.FieldDone:
+		return m.Done()
+	case importsound.FieldTries:
+		return m.Tries()
+	case importsound.FieldNextAt:
+		return m.NextAt()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ImportSoundMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case importsound.FieldLinkID:
+		return m.OldLinkID(ctx)
+	case importsound.FieldName:
+		return m.OldName(ctx)
+	case importsound.FieldDone:
+		return m.OldDone(ctx)
+	case importsound.FieldTries:
+		return m.OldTries(ctx)
+	case importsound.FieldNextAt:
+		return m.OldNextAt(ctx)
+	}
+	return nil, fmt.Errorf("unknown ImportSound field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ImportSoundMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case importsound.FieldLinkID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLinkID(v)
+		return nil
+	case importsound.FieldName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetName(v)
+		return nil
+	case importsound.FieldDone:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDone(v)
+		return nil
+	case importsound.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTries(v)
+		return nil
+	case importsound.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNextAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ImportSound field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ImportSoundMutation) AddedFields() []string {
+	var fields []string
+	if m.addtries != nil {
+		fields = append(fields, importsound.FieldTries)
+	}
+	if m.addnext_at != nil {
+		fields = append(fields, importsound.FieldNextAt)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ImportSoundMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case importsound.FieldTries:
+		return m.AddedTries()
+	case importsound.FieldNextAt:
+		return m.AddedNextAt()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ImportSoundMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case importsound.FieldTries:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddTries(v)
+		return nil
+	case importsound.FieldNextAt:
+		v, ok := value.(clock.Micros)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddNextAt(v)
+		return nil
+	}
+	return fmt.Errorf("unknown ImportSound numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ImportSoundMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(importsound.FieldNextAt) {
+		fields = append(fields, importsound.FieldNextAt)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ImportSoundMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ImportSoundMutation) ClearField(name string) error {
+	switch name {
+	case importsound.FieldNextAt:
+		m.ClearNextAt()
+		return nil
+	}
+	return fmt.Errorf("unknown ImportSound nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ImportSoundMutation) ResetField(name string) error {
+	switch name {
+	case importsound.FieldLinkID:
+		m.ResetLinkID()
+		return nil
+	case importsound.FieldName:
+		m.ResetName()
+		return nil
+	case importsound.FieldDone:
+		m.ResetDone()
+		return nil
+	case importsound.FieldTries:
+		m.ResetTries()
+		return nil
+	case importsound.FieldNextAt:
+		m.ResetNextAt()
+		return nil
+	}
+	return fmt.Errorf("unknown ImportSound field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ImportSoundMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.link != nil {
+		edges = append(edges, importsound.EdgeLink)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ImportSoundMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case importsound.EdgeLink:
+		if id := m.link; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ImportSoundMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ImportSoundMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ImportSoundMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.clearedlink {
+		edges = append(edges, importsound.EdgeLink)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ImportSoundMutation) EdgeCleared(name string) bool {
+	switch name {
+	case importsound.EdgeLink:
+		return m.clearedlink
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ImportSoundMutation) ClearEdge(name string) error {
+	switch name {
+	case importsound.EdgeLink:
+		m.ClearLink()
+		return nil
+	}
+	return fmt.Errorf("unknown ImportSound unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ImportSoundMutation) ResetEdge(name string) error {
+	switch name {
+	case importsound.EdgeLink:
+		m.ResetLink()
+		return nil
+	}
+	return fmt.Errorf("unknown ImportSound edge %s", name)
 }
 
 // MailMutation represents an operation that mutates the Mail nodes in the graph.
@@ -23167,6 +23996,617 @@ func (m *NumberGroupMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown NumberGroup edge %s", name)
+}
+
+// RecordTallyMutation represents an operation that mutates the RecordTally nodes in the graph.
+type RecordTallyMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int
+	account_id    *uuid.UUID
+	line          *string
+	direction     *recordtally.Direction
+	duration      *int
+	addduration   *int
+	n             *int
+	addn          *int
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*RecordTally, error)
+	predicates    []predicate.RecordTally
+}
+
+var _ ent.Mutation = (*RecordTallyMutation)(nil)
+
+// recordtallyOption allows management of the mutation configuration using functional options.
+type recordtallyOption func(*RecordTallyMutation)
+
+// newRecordTallyMutation creates new mutation for the RecordTally entity.
+func newRecordTallyMutation(c config, op Op, opts ...recordtallyOption) *RecordTallyMutation {
+	m := &RecordTallyMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeRecordTally,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withRecordTallyID sets the ID field of the mutation.
+func withRecordTallyID(id int) recordtallyOption {
+	return func(m *RecordTallyMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *RecordTally
+		)
+		m.oldValue = func(ctx context.Context) (*RecordTally, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().RecordTally.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withRecordTally sets the old RecordTally of the mutation.
+func withRecordTally(node *RecordTally) recordtallyOption {
+	return func(m *RecordTallyMutation) {
+		m.oldValue = func(context.Context) (*RecordTally, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m RecordTallyMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m RecordTallyMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *RecordTallyMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *RecordTallyMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().RecordTally.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetAccountID sets the "account_id" field.
+func (m *RecordTallyMutation) SetAccountID(u uuid.UUID) {
+	m.account_id = &u
+}
+
+// AccountID returns the value of the "account_id" field in the mutation.
+func (m *RecordTallyMutation) AccountID() (r uuid.UUID, exists bool) {
+	v := m.account_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAccountID returns the old "account_id" field's value of the RecordTally entity.
+// If the RecordTally object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordTallyMutation) OldAccountID(ctx context.Context) (v uuid.UUID, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAccountID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAccountID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAccountID: %w", err)
+	}
+	return oldValue.AccountID, nil
+}
+
+// ResetAccountID resets all changes to the "account_id" field.
+func (m *RecordTallyMutation) ResetAccountID() {
+	m.account_id = nil
+}
+
+// SetLine sets the "line" field.
+func (m *RecordTallyMutation) SetLine(s string) {
+	m.line = &s
+}
+
+// Line returns the value of the "line" field in the mutation.
+func (m *RecordTallyMutation) Line() (r string, exists bool) {
+	v := m.line
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLine returns the old "line" field's value of the RecordTally entity.
+// If the RecordTally object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordTallyMutation) OldLine(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLine is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLine requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLine: %w", err)
+	}
+	return oldValue.Line, nil
+}
+
+// ResetLine resets all changes to the "line" field.
+func (m *RecordTallyMutation) ResetLine() {
+	m.line = nil
+}
+
+// SetDirection sets the "direction" field.
+func (m *RecordTallyMutation) SetDirection(r recordtally.Direction) {
+	m.direction = &r
+}
+
+// Direction returns the value of the "direction" field in the mutation.
+func (m *RecordTallyMutation) Direction() (r recordtally.Direction, exists bool) {
+	v := m.direction
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDirection returns the old "direction" field's value of the RecordTally entity.
+// If the RecordTally object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordTallyMutation) OldDirection(ctx context.Context) (v recordtally.Direction, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDirection is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDirection requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDirection: %w", err)
+	}
+	return oldValue.Direction, nil
+}
+
+// ResetDirection resets all changes to the "direction" field.
+func (m *RecordTallyMutation) ResetDirection() {
+	m.direction = nil
+}
+
+// SetDuration sets the "duration" field.
+func (m *RecordTallyMutation) SetDuration(i int) {
+	m.duration = &i
+	m.addduration = nil
+}
+
+// Duration returns the value of the "duration" field in the mutation.
+func (m *RecordTallyMutation) Duration() (r int, exists bool) {
+	v := m.duration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDuration returns the old "duration" field's value of the RecordTally entity.
+// If the RecordTally object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordTallyMutation) OldDuration(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDuration is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDuration requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDuration: %w", err)
+	}
+	return oldValue.Duration, nil
+}
+
+// AddDuration adds i to the "duration" field.
+func (m *RecordTallyMutation) AddDuration(i int) {
+	if m.addduration != nil {
+		*m.addduration += i
+	} else {
+		m.addduration = &i
+	}
+}
+
+// AddedDuration returns the value that was added to the "duration" field in this mutation.
+func (m *RecordTallyMutation) AddedDuration() (r int, exists bool) {
+	v := m.addduration
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDuration resets all changes to the "duration" field.
+func (m *RecordTallyMutation) ResetDuration() {
+	m.duration = nil
+	m.addduration = nil
+}
+
+// SetN sets the "n" field.
+func (m *RecordTallyMutation) SetN(i int) {
+	m.n = &i
+	m.addn = nil
+}
+
+// N returns the value of the "n" field in the mutation.
+func (m *RecordTallyMutation) N() (r int, exists bool) {
+	v := m.n
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldN returns the old "n" field's value of the RecordTally entity.
+// If the RecordTally object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *RecordTallyMutation) OldN(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldN is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldN requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldN: %w", err)
+	}
+	return oldValue.N, nil
+}
+
+// AddN adds i to the "n" field.
+func (m *RecordTallyMutation) AddN(i int) {
+	if m.addn != nil {
+		*m.addn += i
+	} else {
+		m.addn = &i
+	}
+}
+
+// AddedN returns the value that was added to the "n" field in this mutation.
+func (m *RecordTallyMutation) AddedN() (r int, exists bool) {
+	v := m.addn
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetN resets all changes to the "n" field.
+func (m *RecordTallyMutation) ResetN() {
+	m.n = nil
+	m.addn = nil
+}
+
+// Where appends a list predicates to the RecordTallyMutation builder.
+func (m *RecordTallyMutation) Where(ps ...predicate.RecordTally) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the RecordTallyMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *RecordTallyMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.RecordTally, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *RecordTallyMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *RecordTallyMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (RecordTally).
+func (m *RecordTallyMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *RecordTallyMutation) Fields() []string {
+	fields := make([]string, 0, 5)
+	if m.account_id != nil {
+		fields = append(fields, recordtally.FieldAccountID)
+	}
+	if m.line != nil {
+		fields = append(fields, recordtally.FieldLine)
+	}
+	if m.direction != nil {
+		fields = append(fields, recordtally.FieldDirection)
+	}
+	if m.duration != nil {
+		fields = append(fields, recordtally.FieldDuration)
+	}
+	if m.n != nil {
+		fields = append(fields, recordtally.FieldN)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *RecordTallyMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case recordtally.FieldAccountID:
+		return m.AccountID()
+	case recordtally.FieldLine:
+		return m.Line()
+	case recordtally.FieldDirection:
+		return m.Direction()
+	case recordtally.FieldDuration:
+		return m.Duration()
+	case recordtally.FieldN:
+		return m.N()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *RecordTallyMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case recordtally.FieldAccountID:
+		return m.OldAccountID(ctx)
+	case recordtally.FieldLine:
+		return m.OldLine(ctx)
+	case recordtally.FieldDirection:
+		return m.OldDirection(ctx)
+	case recordtally.FieldDuration:
+		return m.OldDuration(ctx)
+	case recordtally.FieldN:
+		return m.OldN(ctx)
+	}
+	return nil, fmt.Errorf("unknown RecordTally field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RecordTallyMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case recordtally.FieldAccountID:
+		v, ok := value.(uuid.UUID)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAccountID(v)
+		return nil
+	case recordtally.FieldLine:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLine(v)
+		return nil
+	case recordtally.FieldDirection:
+		v, ok := value.(recordtally.Direction)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDirection(v)
+		return nil
+	case recordtally.FieldDuration:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDuration(v)
+		return nil
+	case recordtally.FieldN:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetN(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RecordTally field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *RecordTallyMutation) AddedFields() []string {
+	var fields []string
+	if m.addduration != nil {
+		fields = append(fields, recordtally.FieldDuration)
+	}
+	if m.addn != nil {
+		fields = append(fields, recordtally.FieldN)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *RecordTallyMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case recordtally.FieldDuration:
+		return m.AddedDuration()
+	case recordtally.FieldN:
+		return m.AddedN()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *RecordTallyMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case recordtally.FieldDuration:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDuration(v)
+		return nil
+	case recordtally.FieldN:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddN(v)
+		return nil
+	}
+	return fmt.Errorf("unknown RecordTally numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *RecordTallyMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *RecordTallyMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *RecordTallyMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown RecordTally nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *RecordTallyMutation) ResetField(name string) error {
+	switch name {
+	case recordtally.FieldAccountID:
+		m.ResetAccountID()
+		return nil
+	case recordtally.FieldLine:
+		m.ResetLine()
+		return nil
+	case recordtally.FieldDirection:
+		m.ResetDirection()
+		return nil
+	case recordtally.FieldDuration:
+		m.ResetDuration()
+		return nil
+	case recordtally.FieldN:
+		m.ResetN()
+		return nil
+	}
+	return fmt.Errorf("unknown RecordTally field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *RecordTallyMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *RecordTallyMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *RecordTallyMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *RecordTallyMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *RecordTallyMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *RecordTallyMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *RecordTallyMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown RecordTally unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *RecordTallyMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown RecordTally edge %s", name)
 }
 
 // RecordingMutation represents an operation that mutates the Recording nodes in the graph.

@@ -17,6 +17,7 @@ import (
 	"switchboard/ent/event"
 	"switchboard/ent/follower"
 	"switchboard/ent/idempotencykey"
+	"switchboard/ent/importsound"
 	"switchboard/ent/mail"
 	"switchboard/ent/mask"
 	"switchboard/ent/message"
@@ -48,6 +49,7 @@ func init() {
 	block.DefaultCreatedAt = clock.Now
 	block.DefaultID = uuid.New
 	call.DefaultSecond = ""
+	call.DefaultTransferred = false
 	call.DefaultReason = ""
 	call.DefaultSipStatus = 0
 	call.DefaultCause = 0
@@ -88,6 +90,8 @@ func init() {
 	follower.DefaultCreatedAt = clock.Now
 	follower.DefaultID = uuid.New
 	idempotencykey.DefaultCreatedAt = clock.Now
+	importsound.DefaultDone = false
+	importsound.DefaultTries = 0
 	mail.DefaultTries = 0
 	mail.DefaultProblem = ""
 	mail.DefaultNode = ""

@@ -44,6 +44,8 @@ type Tx struct {
 	IdempotencyKey *IdempotencyKeyClient
 	// ImportMark is the client for interacting with the ImportMark builders.
 	ImportMark *ImportMarkClient
+	// ImportSound is the client for interacting with the ImportSound builders.
+	ImportSound *ImportSoundClient
 	// Mail is the client for interacting with the Mail builders.
 	Mail *MailClient
 	// Mask is the client for interacting with the Mask builders.
@@ -56,6 +58,8 @@ type Tx struct {
 	Number *NumberClient
 	// NumberGroup is the client for interacting with the NumberGroup builders.
 	NumberGroup *NumberGroupClient
+	// RecordTally is the client for interacting with the RecordTally builders.
+	RecordTally *RecordTallyClient
 	// Recording is the client for interacting with the Recording builders.
 	Recording *RecordingClient
 	// RetiredNumber is the client for interacting with the RetiredNumber builders.
@@ -218,12 +222,14 @@ func (tx *Tx) init() {
 	tx.GroupChoice = NewGroupChoiceClient(tx.config)
 	tx.IdempotencyKey = NewIdempotencyKeyClient(tx.config)
 	tx.ImportMark = NewImportMarkClient(tx.config)
+	tx.ImportSound = NewImportSoundClient(tx.config)
 	tx.Mail = NewMailClient(tx.config)
 	tx.Mask = NewMaskClient(tx.config)
 	tx.MaskParty = NewMaskPartyClient(tx.config)
 	tx.Message = NewMessageClient(tx.config)
 	tx.Number = NewNumberClient(tx.config)
 	tx.NumberGroup = NewNumberGroupClient(tx.config)
+	tx.RecordTally = NewRecordTallyClient(tx.config)
 	tx.Recording = NewRecordingClient(tx.config)
 	tx.RetiredNumber = NewRetiredNumberClient(tx.config)
 	tx.Ring = NewRingClient(tx.config)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"switchboard/comms"
+	"switchboard/comms/mail"
 	"switchboard/graph/gen"
 	"switchboard/graph/model"
 )
@@ -24,6 +25,16 @@ func (r mutationResolver) Register(ctx context.Context, in gen.RegisterInput) (*
 		return &gen.RegisterPayload{UserErrors: wrong}, err
 	}
 	return &gen.RegisterPayload{Account: c.Account, Token: &c.Token, ApiKey: &c.ApiKey, Replayed: c.Replayed}, nil
+}
+
+func (r mutationResolver) RegisterByMail(ctx context.Context, in gen.RegisterByMailInput) (*gen.RegisterByMailPayload, error) {
+	c, err := r.mails.RegisterByMail(ctx, mail.RegisterByMail{Email: in.Email, Password: in.Password, Base: baseURL(ctx),
+		IdempotencyKey: text(in.IdempotencyKey)})
+	if err != nil {
+		wrong, err := userErrors(err)
+		return &gen.RegisterByMailPayload{UserErrors: wrong}, err
+	}
+	return &gen.RegisterByMailPayload{Account: c.Account, Replayed: c.Replayed}, nil
 }
 
 func (r mutationResolver) Login(ctx context.Context, in gen.LoginInput) (*gen.LoginPayload, error) {

@@ -21,12 +21,12 @@ func (r queryResolver) Calls(ctx context.Context, filter *gen.CallFilter, first 
 	return r.callConnection(ctx, callFilterOf(filter), comms.Page{First: first, After: after, Last: last, Before: before})
 }
 
-func (r numberResolver) Calls(ctx context.Context, n *comms.Number, first *int, after *string, last *int, before *string) (*model.CallConnection, error) {
+func (r numberResolver) Calls(ctx context.Context, n *model.Number, first *int, after *string, last *int, before *string) (*model.CallConnection, error) {
 	return r.callConnection(ctx, call.CallFilter{NumberIDs: []uuid.UUID{n.ID}}, comms.Page{First: first, After: after, Last: last, Before: before}, n)
 }
 
 // callConnection shows a page of calls; known are numbers that their field `number` needn't read again.
-func (r *Resolver) callConnection(ctx context.Context, f call.CallFilter, p comms.Page, known ...*comms.Number) (*model.CallConnection, error) {
+func (r *Resolver) callConnection(ctx context.Context, f call.CallFilter, p comms.Page, known ...*model.Number) (*model.CallConnection, error) {
 	page, err := r.calls.Calls(ctx, f, p)
 	if err != nil {
 		return nil, refusal(err)
@@ -44,9 +44,7 @@ func callFilterOf(in *gen.CallFilter) call.CallFilter {
 	}
 	f := call.CallFilter{NumberIDs: idsOf(in.NumberIds), Peer: text(in.Peer), Status: in.Status, Outcome: in.Outcome,
 		MinDuration: in.MinDuration, MaxDuration: in.MaxDuration, Live: in.Live}
-	if in.Direction != nil {
-		f.Direction = *in.Direction
-	}
+	setWord(&f.Direction, in.Direction)
 	if in.Since != nil {
 		f.Since = *in.Since
 	}
@@ -61,6 +59,9 @@ func (r mutationResolver) PlaceCall(ctx context.Context, in gen.PlaceCallInput) 
 		RingFor: span(in.RingFor), MaxDuration: span(in.MaxDuration), UserData: in.UserData, ClientKey: text(in.ClientKey),
 		IdempotencyKey: text(in.IdempotencyKey)}
 	err := readID("from", in.From, &place.From)
+	if err == nil {
+		err = readID("groupId", in.GroupID, &place.Group)
+	}
 	var placed *call.Placed
 	if err == nil {
 		placed, err = r.calls.PlaceCall(ctx, place)

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/comms/carrier"
 	"switchboard/internal/clock"
 )
 
@@ -41,18 +43,26 @@ func plain(fields ...string) []nodeRow {
 }
 
 var nodeTables = []nodeTable{
-	{"Account", `{ me { x: %s } }`, comms.ReadAccount, append(plain("id", "email", "plan", "operator", "matrixId", "createdAt"),
+	{"Account", `{ me { x: %s } }`, comms.ReadAccount, append(plain("id", "email", "plan", "operator", "active", "matrixId", "createdAt"),
 		nodeRow{"apiKey", everything &^ comms.ReadAccount, "null", "null"}, nodeRow{"logCursor", 0, "", "null"})},
 	{"Session", `{ sessions { x: %s } }`, comms.ReadAccount, plain("id", "kind", "createdAt", "lastSeenAt", "active")},
 	{"ApiToken", `{ apiTokens { nodes { x: %s } } }`, comms.ReadAccount, plain("id", "comment", "scopes", "createdAt", "expiresAt")},
 	{"Number", `{ numbers { nodes { x: %s } } }`, comms.ReadNumbers, append(plain("id", "number", "alias", "ability", "source", "disabled", "createdAt"),
-		nodeRow{"messages", comms.ReadMessages, "FORBIDDEN", ""}, nodeRow{"calls", comms.ReadRecords, "FORBIDDEN", ""})},
+		nodeRow{"messages", comms.ReadMessages, "FORBIDDEN", ""}, nodeRow{"calls", comms.ReadRecords, "FORBIDDEN", ""}, nodeRow{"groups", 0, "", ""})},
+	{"NumberGroup", `{ numberGroups { nodes { x: %s } } }`, comms.ReadNumbers, plain("id", "name", "policy", "numbers", "createdAt", "updatedAt")},
 	{"Message", `{ messages { nodes { x: %s } } }`, comms.ReadMessages, append(plain("id", "direction", "kind", "from", "fromName", "to", "text", "file",
 		"length", "status", "createdAt", "deliveredAt"), nodeRow{"number", comms.ReadNumbers, "FORBIDDEN", ""})},
 	{"File", `{ messages { nodes { file { x: %s } } } }`, comms.ReadMessages, plain("name", "length", "url", "urlExpiresAt")},
 	{"Call", `{ calls { nodes { x: %s } } }`, comms.ReadRecords, append(plain("id", "direction", "peer", "second", "status", "outcome", "reason", "sipStatus",
 		"cause", "duration", "record", "recordings", "clientKey", "userData", "createdAt", "dialledAt", "ringingAt", "answeredAt", "endedAt"),
 		nodeRow{"number", comms.ReadNumbers, "FORBIDDEN", ""}, nodeRow{"mask", comms.ReadNumbers, "FORBIDDEN", ""})},
+	{"CallRecord", `{ callRecords { nodes { x: %s } } }`, comms.ReadRecords, append(plain("id", "calling", "called", "dialed", "direction", "way", "startedAt",
+		"duration", "hangup", "recordingUrl", "call"), nodeRow{"carrierLink", comms.ReadAccount, "FORBIDDEN", ""})},
+	{"CarrierLink", `{ carrierLinks { nodes { x: %s } } }`, comms.ReadAccount, plain("id", "carrier", "state", "identity", "importEvery", "problem", "failures",
+		"importing", "progress", "nextImportAt", "importedAt", "linkedAt", "createdAt")},
+	{"ImportProgress", `{ carrierLinks { nodes { progress { x: %s } } } }`, comms.ReadAccount, plain("done", "total", "added")},
+	{"NoticeChannel", `{ noticeChannels { x: %s } }`, comms.ReadAccount, plain("id", "kind", "state", "matrixId", "roomId", "deviceName", "problem", "failures",
+		"nextAttemptAt", "lastToldAt", "createdAt")},
 	{"Recording", `{ recordings { nodes { x: %s } } }`, comms.ReadRecords, plain("id", "call", "status", "duration", "size", "url", "urlExpiresAt", "createdAt", "readyAt")},
 	{"Mask", `{ masks { nodes { x: %s } } }`, comms.ReadNumbers, plain("id", "kind", "number", "secondNumber", "first", "second", "direction", "extension",
 		"record", "userData", "live", "createdAt", "expiresAt", "endedAt")},
@@ -103,7 +113,6 @@ func shown(t testing.TB, r reply) string {
 // furnish gives the owner's things what they may lack, so that every field has something to show.
 func (s *scene) furnish() {
 	s.Helper()
-	must(s.svc.SetMatrixID(s.owner.ctx, "@owner:example.com"))(s)
 	must(s.svc.MarkDelivered(s.owner.ctx, []int64{s.message.ID}))(s)
 	must(s.svc.SendMessage(s.peer.ctx, comms.SendMessage{From: s.peer.numbers[0].ID, To: []string{s.owner.numbers[0].Number},
 		Data: strings.NewReader("bytes"), Length: 5, FileName: "a.txt"}))(s)
@@ -128,6 +137,14 @@ func (s *scene) furnishCalls(operator *person) {
 		s.Fatal(err)
 	}
 	s.ends(s.call, hungUp)
+}
+
+// furnishOutside makes a link whose import failed the last time, beside that which works, and channels that lack nothing.
+func (s *scene) furnishOutside() {
+	s.Helper()
+	s.lines.fails = &carrier.Trouble{Problem: carrier.ProblemSlow, Err: errors.New("no answer")}
+	s.imports(s.owner)
+	s.channels(s.owner)
 }
 
 // line is a trunk that lacks nothing.
@@ -162,6 +179,7 @@ func TestCallersOfNodes(t *testing.T) {
 		operator := k.person(0)
 		must(k.svc.ClaimOperator(operator.ctx, must(k.svc.OperatorToken(k.Context()))(k)))(k)
 		s.furnishCalls(operator)
+		s.furnishOutside()
 		for _, table := range nodeTables {
 			for _, row := range table.rows {
 				s.nodeRow(table, row, empty, operator)

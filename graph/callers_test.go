@@ -14,6 +14,7 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/comms/pool"
 )
 
 // The table of callers: what each field of a root answers the owner of the things in question, a stranger with an account of his own,
@@ -49,6 +50,12 @@ var rootRows = []rootRow{
 	{"Query.recordings", `{ recordings { nodes { id url } totalCount } }`, comms.ReadRecords, "ok", "none"},
 	{"Query.mask", `query($mask: ID!) { mask(id: $mask) { id first second } }`, comms.ReadNumbers, "ok", "null"},
 	{"Query.masks", `{ masks { nodes { id first second } totalCount } }`, comms.ReadNumbers, "ok", "none"},
+	{"Query.callRecords", `{ callRecords { nodes { id calling called } totalCount } }`, comms.ReadRecords, "ok", "none"},
+	{"Query.carrierLink", `query($link: ID!) { carrierLink(id: $link) { id identity } }`, comms.ReadAccount, "ok", "null"},
+	{"Query.carrierLinks", `{ carrierLinks { nodes { id identity } totalCount } }`, comms.ReadAccount, "ok", "none"},
+	{"Query.numberGroup", `query($group: ID!) { numberGroup(id: $group) { id name numbers { number } } }`, comms.ReadNumbers, "ok", "null"},
+	{"Query.numberGroups", `{ numberGroups { nodes { id name } totalCount } }`, comms.ReadNumbers, "ok", "none"},
+	{"Query.noticeChannels", `{ noticeChannels { id matrixId } }`, comms.ReadAccount, "ok", "none"},
 	{"Query.explainRoute", `query($own: String!) { explainRoute(from: $own, to: "+999000000001") { decision steps } }`, comms.ReadNumbers, "ok", "NOT_FOUND"},
 	{"Query.sipNumber", `query($phone: ID!) { sipNumber(id: $phone) { id number alias } }`, comms.ReadNumbers, "ok", "null"},
 	{"Query.sipNumbers", `{ sipNumbers { nodes { id number alias } } }`, comms.ReadNumbers, "ok", "none"},
@@ -56,6 +63,7 @@ var rootRows = []rootRow{
 	{"Query.trunks", `{ trunks { nodes { id } } }`, comms.ReadAccount, "FORBIDDEN", "FORBIDDEN"},
 
 	{"Mutation.register", `mutation($fresh: String!) { register(input: {email: $fresh, password: "correct horse"}) { account { email } userErrors { code } } }`, 0, "ok", "ok"},
+	{"Mutation.registerByMail", `mutation($fresh: String!) { registerByMail(input: {email: $fresh, password: "correct horse"}) { account { email } userErrors { code } } }`, 0, "ok", "ok"},
 	{"Mutation.login", `mutation($email: String!) { login(input: {email: $email, password: "correct horse"}) { token userErrors { code } } }`, 0, "ok", "ok"},
 	{"Mutation.setMatrixId", `mutation { setMatrixId(input: {matrixId: "@me:example.com"}) { account { id matrixId } userErrors { code } } }`, comms.WriteAccount, "ok", "ok"},
 	{"Mutation.regenerateApiKey", `mutation { regenerateApiKey { apiKey userErrors { code } } }`, comms.WriteAccount, "ok", "ok"},
@@ -85,6 +93,15 @@ var rootRows = []rootRow{
 	{"Mutation.updateSipNumber", `mutation($phone: ID!) { updateSipNumber(input: {id: $phone, alias: "x"}) { sipNumber { id } userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
 	{"Mutation.changeSipPassword", `mutation($phone: ID!) { changeSipPassword(input: {id: $phone}) { sipNumber { id } password userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
 	{"Mutation.deleteSipNumber", `mutation($phone: ID!) { deleteSipNumber(input: {id: $phone}) { sipNumber { id } userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
+	{"Mutation.createNumberGroup", `mutation($number: ID!) { createNumberGroup(input: {name: "shop", numberIds: [$number]}) { numberGroup { id } userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
+	{"Mutation.updateNumberGroup", `mutation($group: ID!) { updateNumberGroup(input: {id: $group, name: "shop"}) { numberGroup { id } userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
+	{"Mutation.deleteNumberGroup", `mutation($group: ID!) { deleteNumberGroup(input: {id: $group}) { numberGroup { id } userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
+	{"Mutation.addToNumberGroup", `mutation($group: ID!, $number: ID!) { addToNumberGroup(input: {id: $group, numberIds: [$number]}) { numberGroup { id } userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
+	{"Mutation.removeFromNumberGroup", `mutation($group: ID!, $number: ID!) { removeFromNumberGroup(input: {id: $group, numberIds: [$number]}) { numberGroup { id } userErrors { code } } }`, comms.WriteNumbers, "ok", "NOT_FOUND"},
+	{"Mutation.linkCarrier", `mutation { linkCarrier(input: {carrier: OVH}) { carrierLink { id } consentUrl userErrors { code } } }`, comms.WriteAccount, "ok", "ok"},
+	{"Mutation.updateCarrierLink", `mutation($link: ID!) { updateCarrierLink(input: {id: $link, importEvery: 600}) { carrierLink { id } userErrors { code } } }`, comms.WriteAccount, "ok", "NOT_FOUND"},
+	{"Mutation.unlinkCarrier", `mutation($link: ID!) { unlinkCarrier(input: {id: $link}) { carrierLink { id } userErrors { code } } }`, comms.WriteAccount, "ok", "NOT_FOUND"},
+	{"Mutation.importRecords", `mutation($link: ID!) { importRecords(input: {id: $link}) { carrierLink { id } userErrors { code } } }`, comms.WriteAccount, "ok", "NOT_FOUND"},
 	{"Mutation.createTrunk", `mutation { createTrunk(input: {name: "carrier", address: "sip.example.com"}) { trunk { id } userErrors { code } } }`, comms.WriteAccount, "FORBIDDEN", "FORBIDDEN"},
 	{"Mutation.updateTrunk", `mutation { updateTrunk(input: {id: "x"}) { trunk { id } userErrors { code } } }`, comms.WriteAccount, "FORBIDDEN", "FORBIDDEN"},
 	{"Mutation.deleteTrunk", `mutation { deleteTrunk(input: {id: "x"}) { trunk { id } userErrors { code } } }`, comms.WriteAccount, "FORBIDDEN", "FORBIDDEN"},
@@ -105,6 +122,8 @@ type scene struct {
 	recording             *comms.Recording
 	mask                  *comms.Mask
 	phone                 *call.NewSipNumber
+	group                 *comms.NumberGroup
+	link                  *comms.CarrierLink
 	variables             map[string]any
 }
 
@@ -121,7 +140,12 @@ func newScene(k *kit) *scene {
 	s.recording = k.recorded(s.owner, s.call)
 	s.mask = k.masked(s.owner, "+8613800000001", "+8613800000002")
 	s.phone = must(k.calls.CreateSipNumber(s.owner.ctx, call.CreateSipNumber{Alias: "desk", Rings: []string{s.owner.numbers[0].Number}}))(k)
-	s.variables = map[string]any{"call": s.call.ID.String(), "recording": s.recording.ID.String(), "mask": s.mask.ID.String(),
+	s.group = must(k.pools.CreateNumberGroup(s.owner.ctx, pool.CreateNumberGroup{Name: "storefront", NumberIDs: []uuid.UUID{s.owner.numbers[0].ID}}))(k).Group
+	s.link = k.linked(s.owner)
+	k.tells(10, "0033123456789", "0033987654321")
+	k.imports(s.owner)
+	must(k.svc.SetMatrixID(s.owner.ctx, "@owner:example.com"))(k)
+	s.variables = map[string]any{"group": s.group.ID.String(), "link": s.link.ID.String(), "call": s.call.ID.String(), "recording": s.recording.ID.String(), "mask": s.mask.ID.String(),
 		"phone": s.phone.SipNumber.ID.String(), "own": s.owner.numbers[0].Number,
 		"number": s.owner.numbers[0].ID.String(), "message": fmt.Sprint(s.message.ID), "token": s.token.Token.ID.String(),
 		"account": s.owner.account.ID.String(), "email": s.owner.email, "blocked": "+999000077777", "peer": s.peer.numbers[0].Number}
@@ -134,7 +158,8 @@ func (s *scene) secrets() []string {
 	return []string{s.owner.account.ID.String(), s.owner.email, s.owner.numbers[0].ID.String(), key, s.token.Value, s.token.Token.ID.String(),
 		"of the owner", "between the two of us", "and back", s.session.ID().String(), "+999000077777",
 		s.call.ID.String(), "an errand", "flowers", s.recording.ID.String(), s.mask.ID.String(), "+8613800000001", "+8613800000002",
-		s.phone.SipNumber.ID.String(), s.phone.SipNumber.Number, s.phone.Password, "desk"}
+		s.phone.SipNumber.ID.String(), s.phone.SipNumber.Number, s.phone.Password, "desk",
+		s.group.ID.String(), "storefront", s.link.ID.String(), s.link.Identity, "+33123456789", "+33987654321", "@owner:example.com"}
 }
 
 // outcome asks and says in one word what came of it.

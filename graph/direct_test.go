@@ -48,11 +48,11 @@ func (b brokenQuery) Me(context.Context) (*comms.Account, error) { panic("at the
 
 type brokenNumbers struct{}
 
-func (brokenNumbers) Messages(context.Context, *comms.Number, *int, *string, *int, *string) (*model.MessageConnection, error) {
+func (brokenNumbers) Messages(context.Context, *model.Number, *int, *string, *int, *string) (*model.MessageConnection, error) {
 	return nil, errors.New("secret cause")
 }
 
-func (brokenNumbers) Calls(context.Context, *comms.Number, *int, *string, *int, *string) (*model.CallConnection, error) {
+func (brokenNumbers) Calls(context.Context, *model.Number, *int, *string, *int, *string) (*model.CallConnection, error) {
 	return nil, errors.New("secret cause")
 }
 
@@ -62,8 +62,8 @@ type shelf struct {
 	err error
 }
 
-func (s shelf) NumbersByID(context.Context, []uuid.UUID) (map[uuid.UUID]*comms.Number, error) {
-	return map[uuid.UUID]*comms.Number{s.id: {ID: s.id, Number: "+999000000001"}}, s.err
+func (s shelf) NumbersByID(context.Context, []uuid.UUID) (map[uuid.UUID]*model.Number, error) {
+	return map[uuid.UUID]*model.Number{s.id: model.NewNumbers([]*comms.Number{{ID: s.id, Number: "+999000000001"}}, nil)[0]}, s.err
 }
 
 func (s shelf) FileOf(context.Context, *comms.Message) *model.File { return nil }

@@ -48,6 +48,8 @@ var userReasons = map[comms.Reason]gen.UserErrorCode{
 	comms.ReasonDisabled:    gen.UserErrorCodeDisabled,
 
 	comms.ReasonNoNumberFree: gen.UserErrorCodeNoNumberFree,
+	comms.ReasonNotActivated: gen.UserErrorCodeNotActivated,
+	comms.ReasonNotConsented: gen.UserErrorCodeNotConsented,
 }
 
 // topCodes are the words of extensions.code. A refusal with a reason is told by the reason's word.
@@ -67,6 +69,8 @@ var inputFields = map[string]string{
 	"callerName": "input.fromName",
 	"length":     "input.file",
 	"input":      "input",
+	"group":      "input.groupId",
+	"every":      "input.importEvery",
 }
 
 // userErrors splits what a mutation's verb answered: either the input was wrong, or the request is refused as a whole.

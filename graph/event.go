@@ -34,8 +34,12 @@ func (r *Resolver) event(ctx context.Context, e *comms.Event) model.Event {
 		return &model.MaskEvent{Event: e, Mask: r.showMask(e.Mask, e.At)}
 	case e.Phone != nil:
 		return &model.PhoneEvent{Event: e, SipNumber: r.showPhone(e.Phone)}
+	case e.Group != nil:
+		return &model.GroupEvent{Event: e, NumberGroup: r.showGroup(e.Group)}
+	case e.Carrier != nil:
+		return &model.CarrierEvent{Event: e}
 	case e.Number != nil:
-		return &model.NumberEvent{Event: e}
+		return &model.NumberEvent{Event: e, Number: r.showNumber(e.Number)}
 	case e.Block != nil:
 		return &model.BlockEvent{Event: e}
 	default:

@@ -41,7 +41,9 @@ const everyEvent = `subscription($after: String, $kinds: [EventKind!]) { events(
 	... on CallEvent { call { id direction peer status outcome reason duration userData createdAt dialledAt ringingAt answeredAt endedAt } }
 	... on RecordingEvent { recording { id status duration size url } }
 	... on MaskEvent { mask { id kind first second live userData expiresAt endedAt } }
-	... on PhoneEvent { sipNumber { id number alias } } } }`
+	... on PhoneEvent { sipNumber { id number alias } }
+	... on GroupEvent { numberGroup { id name policy createdAt } }
+	... on CarrierEvent { carrierLink { id carrier state identity problem failures importing progress { done total added } nextImportAt importedAt } } } }`
 
 type eventSeen struct {
 	Typename         string `json:"__typename"`
@@ -64,7 +66,9 @@ type eventSeen struct {
 		Kind, First, Second string
 		Live                bool
 	}
-	SipNumber *struct{ Alias string }
+	SipNumber   *struct{ Alias string }
+	NumberGroup *struct{ Name, Policy string }
+	CarrierLink *linkSeen
 }
 
 // Every kind of event, as the verbs make it: its type, and what it tells. Rendering reads nothing from the store.
@@ -74,6 +78,7 @@ func TestEveryKindOfEvent(t *testing.T) {
 		w := k.watched(me, everyEvent, nil)
 		k.everything(me, a)
 		k.everyCall(me)
+		k.everythingOutside(me)
 		kinds := map[comms.Kind]string{}
 		for _, e := range k.missed(w) {
 			got := k.render(me, e)
@@ -144,11 +149,14 @@ func (k *kit) told(e eventSeen) {
 			ok = ok && e.ApiToken.Comment == "c" && slices.Equal(e.ApiToken.Scopes, []string{"ACCOUNT_READ", "EVENTS_READ"})
 		}
 	}
+	if e.NumberGroup != nil || e.CarrierLink != nil {
+		ok = toldOfOutside(e)
+	}
 	if e.Call != nil || e.Recording != nil || e.Mask != nil || e.SipNumber != nil {
 		ok = k.toldOfCall(e)
 	}
 	if !ok {
-		k.Errorf("%+v", e)
+		k.Errorf("%+v %+v", e, e.CarrierLink)
 	}
 }
 

@@ -23,7 +23,7 @@ func documentsOf(f testing.TB) *documents {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return newDocuments(newSchema(svc, call.New(svc, call.Options{})), Options{Introspection: true}.withDefaults())
+	return newDocuments(newSchema(svc, Options{Calls: call.New(svc, call.Options{})}), Options{Introspection: true}.withDefaults())
 }
 
 // FuzzJSON: what is taken for JSON is, and means what encoding/json says; what is refused isn't, or is what we refuse besides.

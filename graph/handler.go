@@ -16,11 +16,21 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/comms/carrier"
+	"switchboard/comms/mail"
+	"switchboard/comms/notice"
+	"switchboard/comms/pool"
+	"switchboard/comms/record"
 )
 
 // Options say what the transports allow. Zero values mean the defaults, in parentheses.
 type Options struct {
-	Calls            *call.Service // the rules of calls
+	Calls            *call.Service // the rules of calls, of their records, and so on
+	Records          *record.Service
+	Carriers         *carrier.Service
+	Pools            *pool.Service
+	Mails            *mail.Service
+	Notices          *notice.Service
 	Limits           Limits
 	Introspection    bool            // whether the schema can be asked for; suggestions of names go with it
 	AllowedOrigins   []string        // of other sites whose pages may call: "https://app.example.com", or "*"
@@ -82,7 +92,7 @@ type Handler struct {
 // closes Options.Drain and waits for their connections.
 func NewHandler(svc *comms.Service, o Options) *Handler {
 	o = o.withDefaults()
-	schema := newSchema(svc, o.Calls)
+	schema := newSchema(svc, o)
 	exec := executor.New(schema)
 	present := presenter(o.Logger)
 	exec.SetErrorPresenter(present)

@@ -16,6 +16,11 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/comms/carrier"
+	"switchboard/comms/mail"
+	"switchboard/comms/notice"
+	"switchboard/comms/pool"
+	"switchboard/comms/record"
 	"switchboard/internal/content"
 	"switchboard/internal/db"
 	"switchboard/internal/house"
@@ -24,12 +29,19 @@ import (
 // kit is the rules over a real store, and the schema over the rules, without a transport.
 type kit struct {
 	testing.TB
-	svc   *comms.Service
-	calls *call.Service
-	sip   *engine
-	exec  *executor.Executor
-	log   *bytes.Buffer
-	named int
+	svc      *comms.Service
+	calls    *call.Service
+	records  *record.Service
+	carriers *carrier.Service
+	pools    *pool.Service
+	mails    *mail.Service
+	notices  *notice.Service
+	sip      *engine
+	lines    *lines
+	letters  *letters
+	exec     *executor.Executor
+	log      *bytes.Buffer
+	named    int
 }
 
 // person is an account with its numbers; ctx carries it as the caller.
@@ -56,17 +68,29 @@ func newKit(t testing.TB, store *db.Store) *kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls := call.New(svc, call.Options{Archive: archive, Voice: speaker{}, Recordings: folder,
+	k := &kit{svc: svc, sip: &engine{folder: folder}, lines: &lines{}, letters: &letters{sent: make(chan mail.Envelope, 10)}}
+	k.pools = pool.New(svc, pool.Options{})
+	k.records = record.New(svc, record.Options{Contents: contents, RecordingLink: func(r *comms.Recording) string { path, _ := k.calls.RecordingLink(r); return path }})
+	k.carriers = carrier.New(svc, k.records, carrier.Options{Carriers: map[string]carrier.Carrier{"ovh": k.lines}})
+	k.mails = mail.New(svc, mail.Options{Sender: k.letters})
+	k.notices = notice.New(svc, notice.Options{})
+	k.calls = call.New(svc, call.Options{Archive: archive, Voice: speaker{}, Recordings: folder, Groups: k.pools, Ended: k.records.Ended,
 		Limits: call.Limits{PerMinute: 1_000_000}})
-	k := over(t, newSchema(svc, calls))
-	k.svc, k.calls, k.sip = svc, calls, &engine{folder: folder}
-	calls.Attach(k.sip)
-	return k
+	k.calls.Attach(k.sip)
+	return k.over(t, newSchema(svc, k.rules(Options{})))
 }
 
-// over is the kit with a schema of the test's own.
-func over(t testing.TB, schema graphql.ExecutableSchema) *kit {
-	k := &kit{TB: t, log: &bytes.Buffer{}}
+// rules are options with the rules of the kit.
+func (k *kit) rules(o Options) Options {
+	o.Calls, o.Records, o.Carriers, o.Pools, o.Mails, o.Notices = k.calls, k.records, k.carriers, k.pools, k.mails, k.notices
+	return o
+}
+
+// over is a kit with a schema of the test's own, and without rules.
+func over(t testing.TB, schema graphql.ExecutableSchema) *kit { return (&kit{}).over(t, schema) }
+
+func (k *kit) over(t testing.TB, schema graphql.ExecutableSchema) *kit {
+	k.TB, k.log = t, &bytes.Buffer{}
 	k.exec = executor.New(schema)
 	k.exec.SetQueryCache(graphql.MapCache[*ast.QueryDocument]{})
 	k.exec.SetErrorPresenter(presenter(slog.New(slog.NewTextHandler(k.log, nil))))
@@ -131,6 +155,9 @@ type reply struct {
 // ask executes one operation; a subscription gives its first item.
 func (k *kit) ask(ctx context.Context, query string, variables map[string]any) reply {
 	k.Helper()
+	if baseURL(ctx) == "" {
+		ctx = WithBaseURL(ctx, "https://sb.example")
+	}
 	ctx = graphql.StartOperationTrace(ctx)
 	op, errs := k.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query, Variables: variables})
 	if errs != nil {

@@ -53,6 +53,8 @@ func TestLimits(t *testing.T) {
 		{"pages in pages", `{ numbers(first: 200) { nodes { messages(first: 200) { nodes { id } } } } }`, "COMPLEXITY_LIMIT"},
 		{"pages in pages without sizes", `{ numbers { nodes { messages { nodes { number { messages { nodes { id } } } } } } } }`, "COMPLEXITY_LIMIT"},
 		{"pages by last", `{ numbers(last: 200) { nodes { messages(last: 200) { nodes { id } } } } }`, "COMPLEXITY_LIMIT"},
+		{"the numbers of a page of groups", `{ numberGroups { totalCount nodes { id name numbers { id number alias } } } }`, ""},
+		{"the numbers of many groups", `{ numberGroups(first: 200) { nodes { numbers { id } } } }`, "COMPLEXITY_LIMIT"},
 		{"a page too large", `{ numbers(first: 201) { nodes { id } } }`, "PAGE_SIZE_LIMIT"},
 		{"aliases", "{ me {" + aliases.String() + " } }", "ALIAS_LIMIT"},
 		{"one field often", "{ me {" + fields.String() + " } }", "COMPLEXITY_LIMIT"},
@@ -181,13 +183,18 @@ var inputs = []struct{ query, variables, code, path string }{
 	{`{ messages(first: 3000000000) { nodes { id } } }`, `{}`, badInput, ""},
 	{`{ messages(first: 99999999999999999999) { nodes { id } } }`, `{}`, "GRAPHQL_VALIDATION_FAILED", ""},
 	{`{ messages(filter: {peer: [1]}) { nodes { id } } }`, `{}`, badInput, ""},
+	{`{ callRecords(filter: {numbers: {}}) { nodes { id } } }`, `{}`, "GRAPHQL_VALIDATION_FAILED", ""},
+	{`{ callRecords(filter: {numbers: {anyOf: ["+1"], noneOf: ["+2"]}}) { nodes { id } } }`, `{}`, "GRAPHQL_VALIDATION_FAILED", ""},
+	{`query($f: CallRecordFilter) { callRecords(filter: $f) { nodes { id } } }`, `{"f":{"numbers":{"anyOf":["+1"],"noneOf":["+2"]}}}`, badInput, "variable.f.numbers"},
+	{`query($f: CallRecordFilter) { callRecords(filter: $f) { nodes { id } } }`, `{"f":{"numbers":{"noneOf":null}}}`, badInput, "variable.f.numbers.noneOf"},
+	{`query($f: CallRecordFilter) { callRecords(filter: $f) { nodes { id } } }`, `{"f":{"numbers":{"noneOf":["0033123456789"]},"direction":"INCOMING","minDuration":1}}`, "", ""},
 	{`query($s: String!) { messages(filter: {kind: $s}) { nodes { id } } }`, `{"s":"TEXT"}`, "GRAPHQL_VALIDATION_FAILED", ""},
 }
 
 // TestVariables: what is wrong with the input is told before anything runs.
 func TestVariables(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	d := newDocuments(newSchema(k.svc, k.calls), Options{}.withDefaults())
+	d := newDocuments(newSchema(k.svc, k.rules(Options{})), Options{}.withDefaults())
 	for _, c := range inputs {
 		want, bad := d.decodeBody(fmt.Appendf(nil, `{"query":%q,"variables":%s}`, c.query, c.variables), nil)
 		if bad != nil {
@@ -207,7 +214,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// TestOneOf: @oneOf holds for variables and literals, though no input of the schema has it yet.
+// TestOneOf: @oneOf holds for variables and literals.
 func TestOneOf(t *testing.T) {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: `
 		input One @oneOf { a: Int b: String }
@@ -246,7 +253,7 @@ func TestOneOf(t *testing.T) {
 // TestScalarsKnown: every scalar of the schema is read before execution.
 func TestScalarsKnown(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	for name, def := range newSchema(k.svc, k.calls).Schema().Types {
+	for name, def := range newSchema(k.svc, k.rules(Options{})).Schema().Types {
 		if def.Kind == ast.Scalar && !def.BuiltIn && scalars[name] == nil {
 			t.Errorf("nothing reads %s", name)
 		}
@@ -256,7 +263,7 @@ func TestScalarsKnown(t *testing.T) {
 // TestDearValidation: a document within all limits is not validated for long, whatever it is made of.
 func TestDearValidation(t *testing.T) {
 	k := newKit(t, house.SQLite(t))
-	d := newDocuments(newSchema(k.svc, k.calls), Options{}.withDefaults())
+	d := newDocuments(newSchema(k.svc, k.rules(Options{})), Options{}.withDefaults())
 	var spreads, fragments strings.Builder
 	for i := range 120 {
 		fmt.Fprintf(&spreads, " ...f%d", i)

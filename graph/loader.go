@@ -2,6 +2,8 @@ package graph
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -13,8 +15,8 @@ import (
 
 // messages shows messages to the caller. Their numbers are read when the first is asked for its own, all in one statement
 // (model.Message.Number): the list itself is the batch, so it needs neither goroutines that wait for one another nor a timer.
-func (r *Resolver) messages(ctx context.Context, list []*comms.Message, known ...*comms.Number) []*model.Message {
-	return model.NewMessages(source{r.svc}, viewer(ctx), list, known...)
+func (r *Resolver) messages(ctx context.Context, list []*comms.Message, known ...*model.Number) []*model.Message {
+	return model.NewMessages(source{r}, viewer(ctx), list, known...)
 }
 
 func (r *Resolver) message(ctx context.Context, m *comms.Message) *model.Message {
@@ -25,11 +27,15 @@ func (r *Resolver) message(ctx context.Context, m *comms.Message) *model.Message
 }
 
 // source is where messages get what they don't carry.
-type source struct{ svc *comms.Service }
+type source struct{ *Resolver }
 
-func (s source) NumbersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*comms.Number, error) {
+func (s source) NumbersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*model.Number, error) {
 	found, err := s.svc.NumbersByID(ctx, ids)
-	return found, refusal(err)
+	out := make(map[uuid.UUID]*model.Number, len(found))
+	for _, n := range s.showNumbers(slices.Collect(maps.Values(found))) {
+		out[n.ID] = n
+	}
+	return out, refusal(err)
 }
 
 // FileOf tells where a message's data can be fetched, where it isn't all in its text.
@@ -48,11 +54,11 @@ func (s source) FileOf(ctx context.Context, m *comms.Message) *model.File {
 // The nouns of calls are shown as messages are: what a list's items don't carry is read for the whole list by the first that is asked
 // (model.Batch). known are numbers that needn't be read again.
 
-func (r *Resolver) showCalls(list []*comms.Call, known ...*comms.Number) []*model.Call {
+func (r *Resolver) showCalls(list []*comms.Call, known ...*model.Number) []*model.Call {
 	shared := &model.Calls{Numbers: r.numbers(model.CallNumbers(list)), Recordings: model.NewBatch(model.CallIDs(list), r.recordingsOf),
 		Masks: model.NewBatch(model.CallMasks(list), r.masksByID)}
 	if len(known) > 0 {
-		all := make(map[uuid.UUID]*comms.Number, len(known))
+		all := make(map[uuid.UUID]*model.Number, len(known))
 		for _, n := range known {
 			all[n.ID] = n
 		}
@@ -68,8 +74,8 @@ func (r *Resolver) showCall(c *comms.Call) *model.Call {
 	return r.showCalls([]*comms.Call{c})[0]
 }
 
-func (r *Resolver) numbers(ids func() []uuid.UUID) *model.Batch[*comms.Number] {
-	return model.NewBatch(ids, source{r.svc}.NumbersByID)
+func (r *Resolver) numbers(ids func() []uuid.UUID) *model.Batch[*model.Number] {
+	return model.NewBatch(ids, source{r}.NumbersByID)
 }
 
 func (r *Resolver) callsByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*model.Call, error) {

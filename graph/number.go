@@ -10,15 +10,32 @@ import (
 	"switchboard/graph/model"
 )
 
-func (r queryResolver) Number(ctx context.Context, id string) (*comms.Number, error) {
-	return orNull(r.svc.Number(ctx, idOf(id)))
+// showNumbers shows numbers; their groups are read when the first is asked for its own.
+func (r *Resolver) showNumbers(list []*comms.Number) []*model.Number {
+	return model.NewNumbers(list, r.groupsOf)
+}
+
+func (r *Resolver) showNumber(n *comms.Number) *model.Number {
+	if n == nil {
+		return nil
+	}
+	return r.showNumbers([]*comms.Number{n})[0]
+}
+
+func (r queryResolver) Number(ctx context.Context, id string) (*model.Number, error) {
+	n, err := orNull(r.svc.Number(ctx, idOf(id)))
+	return r.showNumber(n), err
 }
 
 func (r queryResolver) Numbers(ctx context.Context, first *int, after *string, last *int, before *string) (*model.NumberConnection, error) {
-	return connection(r.svc.Numbers(ctx, comms.Page{First: first, After: after, Last: last, Before: before}))
+	page, err := r.svc.Numbers(ctx, comms.Page{First: first, After: after, Last: last, Before: before})
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return model.NewConnection(page, r.showNumbers(page.Items), nil), nil
 }
 
-func (r numberResolver) Messages(ctx context.Context, n *comms.Number, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
+func (r numberResolver) Messages(ctx context.Context, n *model.Number, first *int, after *string, last *int, before *string) (*model.MessageConnection, error) {
 	return r.messageConnection(ctx, comms.MessageFilter{NumberIDs: []uuid.UUID{n.ID}},
 		comms.Page{First: first, After: after, Last: last, Before: before}, n)
 }
@@ -30,13 +47,13 @@ func (r mutationResolver) CreateNumber(ctx context.Context, in gen.CreateNumberI
 		wrong, err := userErrors(err)
 		return &gen.CreateNumberPayload{UserErrors: wrong}, err
 	}
-	return &gen.CreateNumberPayload{Number: n.Number, Replayed: n.Replayed}, nil
+	return &gen.CreateNumberPayload{Number: r.showNumber(n.Number), Replayed: n.Replayed}, nil
 }
 
 func (r mutationResolver) UpdateNumber(ctx context.Context, in gen.UpdateNumberInput) (*gen.UpdateNumberPayload, error) {
 	n, err := r.svc.UpdateNumber(ctx, idOf(in.ID), in.Alias)
 	wrong, err := userErrors(err)
-	return &gen.UpdateNumberPayload{Number: n, UserErrors: wrong}, err
+	return &gen.UpdateNumberPayload{Number: r.showNumber(n), UserErrors: wrong}, err
 }
 
 func (r mutationResolver) ChangeNumberPIN(ctx context.Context, in gen.ChangeNumberPINInput) (*gen.ChangeNumberPINPayload, error) {
@@ -50,11 +67,11 @@ func (r mutationResolver) ChangeNumberPIN(ctx context.Context, in gen.ChangeNumb
 	if comms.IsCode(err, comms.Forbidden) || comms.IsCode(err, comms.NotFound) {
 		return &gen.ChangeNumberPINPayload{}, nil // the PIN is changed: that this token may not see the number, or that it just went, is no failure
 	}
-	return &gen.ChangeNumberPINPayload{Number: n}, refusal(err)
+	return &gen.ChangeNumberPINPayload{Number: r.showNumber(n)}, refusal(err)
 }
 
 func (r mutationResolver) DeleteNumber(ctx context.Context, in gen.DeleteNumberInput) (*gen.DeleteNumberPayload, error) {
 	n, err := r.svc.DeleteNumber(ctx, idOf(in.ID))
 	wrong, err := userErrors(err)
-	return &gen.DeleteNumberPayload{Number: n, UserErrors: wrong}, err
+	return &gen.DeleteNumberPayload{Number: r.showNumber(n), UserErrors: wrong}, err
 }

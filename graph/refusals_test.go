@@ -10,6 +10,8 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/comms/carrier"
+	"switchboard/comms/mail"
 )
 
 // The table of refusals: what a mutation tells of each thing that can be wrong with its input.
@@ -98,12 +100,40 @@ var refusalRows = []refusalRow{
 	{"another's telephone", `updateSipNumber(input: {id: $number, alias: "x"})`, "NOT_FOUND input.id"},
 	{"a new password that is short", `changeSipPassword(input: {id: $phone, password: "short"})`, "INVALID input.password"},
 	{"no telephone to delete", `deleteSipNumber(input: {id: "x"})`, "NOT_FOUND input.id"},
+	{"no address to mail to", `registerByMail(input: {email: "nobody", password: "correct horse"})`, "INVALID input.email"},
+	{"a short password by mail", `registerByMail(input: {email: "a@example.com", password: "short"})`, "INVALID input.password"},
+	{"a taken email by mail", `registerByMail(input: {email: $email, password: "correct horse"})`, "EMAIL_TAKEN input.email"},
+	{"an account to be activated", `login(input: {email: $dormant, password: "correct horse"})`, "NOT_ACTIVATED input.email"},
+	{"a wrong password of an account to be activated", `login(input: {email: $dormant, password: "wrong horse"})`, "UNAUTHENTICATED input.password"},
+	{"a group without a name", `createNumberGroup(input: {name: ""})`, "INVALID input.name"},
+	{"a group of a long name", `createNumberGroup(input: {name: "` + strings.Repeat("x", 65) + `"})`, "INVALID input.name"},
+	{"a group that is there", `createNumberGroup(input: {name: "storefront"})`, "CONFLICT input.name"},
+	{"a group of another's number", `createNumberGroup(input: {name: "shop", numberIds: [$number, $stranger]})`, "NOT_FOUND input.numberIds"},
+	{"a group of a malformed id", `createNumberGroup(input: {name: "shop", numberIds: ["x"]})`, "NOT_FOUND input.numberIds"},
+	{"a group with a used key", `createNumberGroup(input: {name: "shop", idempotencyKey: "used"})`, "IDEMPOTENCY_KEY_REUSED input.idempotencyKey"},
+	{"no group to change", `updateNumberGroup(input: {id: "x", name: "shop"})`, "NOT_FOUND input.id"},
+	{"a name with a line break", `updateNumberGroup(input: {id: $group, name: "a\nb"})`, "INVALID input.name"},
+	{"no group to delete", `deleteNumberGroup(input: {id: $number})`, "NOT_FOUND input.id"},
+	{"no group to add to", `addToNumberGroup(input: {id: "x", numberIds: [$number]})`, "NOT_FOUND input.id"},
+	{"another's number in a group", `addToNumberGroup(input: {id: $group, numberIds: [$stranger]})`, "NOT_FOUND input.numberIds"},
+	{"another's number out of a group", `removeFromNumberGroup(input: {id: $group, numberIds: [$stranger]})`, "NOT_FOUND input.numberIds"},
+	{"a call of no group", `placeCall(input: {groupId: "x", to: "+999000000001"})`, "NOT_FOUND input.groupId"},
+	{"a call of an unknown group", `placeCall(input: {groupId: $number, to: "+999000000001"})`, "NOT_FOUND input.groupId"},
+	{"a call of a number and a group", `placeCall(input: {from: $number, groupId: $group, to: "+999000000001"})`, "INVALID input.from"},
+	{"a link with a used key", `linkCarrier(input: {carrier: OVH, idempotencyKey: "used"})`, "IDEMPOTENCY_KEY_REUSED input.idempotencyKey"},
+	{"an import too often", `updateCarrierLink(input: {id: $link, importEvery: 59})`, "INVALID input.importEvery"},
+	{"an import too seldom", `updateCarrierLink(input: {id: $link, importEvery: 2592001})`, "INVALID input.importEvery"},
+	{"no link to change", `updateCarrierLink(input: {id: "x", importEvery: 60})`, "NOT_FOUND input.id"},
+	{"no link to remove", `unlinkCarrier(input: {id: $number})`, "NOT_FOUND input.id"},
+	{"no link to import by", `importRecords(input: {id: "x"})`, "NOT_FOUND input.id"},
+	{"an import without consent", `importRecords(input: {id: $pending})`, "NOT_CONSENTED input.id"},
 	{"no operator token", `claimOperator(input: {token: "guess"})`, "FORBIDDEN input.token"},
 }
 
 // inputTypes are the types of the variables that the rows use.
 var inputTypes = map[string]string{"email": "String!", "foreignToken": "ID!", "a": "Int!", "b": "Int!", "stranger": "ID!", "number": "ID!", "peer": "PhoneNumber!",
-	"blocker": "PhoneNumber!", "sent": "ID!", "message": "ID!", "call": "ID!", "ringing": "ID!", "phone": "ID!", "phoneNumber": "String!"}
+	"blocker": "PhoneNumber!", "sent": "ID!", "message": "ID!", "call": "ID!", "ringing": "ID!", "phone": "ID!", "phoneNumber": "String!",
+	"dormant": "String!", "group": "ID!", "link": "ID!", "pending": "ID!"}
 
 func TestRefusals(t *testing.T) {
 	onBoth(t, func(k *kit) {
@@ -115,7 +145,9 @@ func TestRefusals(t *testing.T) {
 		sent := k.send(s.owner, s.peer.numbers[0], "sent")
 		ringing := k.placed(s.owner, call.PlaceCall{})
 		k.rings(ringing)
-		for name, v := range map[string]any{"foreignToken": foreign.Token.ID.String(), "a": q.A, "b": q.B, "stranger": s.stranger.numbers[0].ID.String(),
+		must(k.mails.RegisterByMail(k.Context(), mail.RegisterByMail{Email: "dormant@example.com", Password: "correct horse", Base: "https://sb.example"}))(k)
+		pending := must(k.carriers.LinkCarrier(s.owner.ctx, carrier.LinkCarrier{Carrier: "ovh", Base: "https://sb.example"}))(k)
+		for name, v := range map[string]any{"dormant": "dormant@example.com", "pending": pending.Link.ID.String(), "foreignToken": foreign.Token.ID.String(), "a": q.A, "b": q.B, "stranger": s.stranger.numbers[0].ID.String(),
 			"blocker": s.stranger.numbers[0].Number, "sent": fmt.Sprint(sent.ID),
 			"ringing": ringing.ID.String(), "phoneNumber": s.phone.SipNumber.Number} {
 			s.variables[name] = v
@@ -191,6 +223,8 @@ func TestRefusedAsAWhole(t *testing.T) {
 			`mutation { setAccountPlan(input: {accountId: "x", plan: FREE}) { userErrors { code } } }`: "FORBIDDEN",
 			`{ messages(filter: {numberIds: ["x"]}) { nodes { id } } }`:                                "NOT_FOUND",
 			`{ messages(filter: {peer: "x"}) { nodes { id } } }`:                                       "INVALID",
+			`{ callRecords(filter: {numbers: {anyOf: [""]}}) { nodes { id } } }`:                       "INVALID",
+			`{ callRecords(filter: {minDuration: -1}) { nodes { id } } }`:                              "INVALID",
 			`{ messages(filter: {since: "yesterday"}) { nodes { id } } }`:                              badInput,
 			`mutation { createApiToken(input: {scopes: [ACCOUNT_READ], ttl: -1}) { value } }`:          badInput,
 		} {

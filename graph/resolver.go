@@ -8,14 +8,24 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/comms/carrier"
+	"switchboard/comms/mail"
+	"switchboard/comms/notice"
+	"switchboard/comms/pool"
+	"switchboard/comms/record"
 	"switchboard/graph/gen"
 )
 
 // Resolver answers the fields of the roots, and the few of nodes that need more than the node. Each root has a type of its own so
 // that Query.number and Number.messages don't collide; their methods stand in the file of the noun.
 type Resolver struct {
-	svc   *comms.Service
-	calls *call.Service
+	svc      *comms.Service
+	calls    *call.Service
+	records  *record.Service
+	carriers *carrier.Service
+	pools    *pool.Service
+	mails    *mail.Service
+	notices  *notice.Service
 }
 
 type (
@@ -48,8 +58,9 @@ func (r *Resolver) Number() gen.NumberResolver { return numberResolver{r} }
 func (r *Resolver) SipNumber() gen.SipNumberResolver { return sipNumberResolver{r} }
 
 // newSchema is the executable schema over the rules.
-func newSchema(svc *comms.Service, calls *call.Service) graphql.ExecutableSchema {
-	return gen.NewExecutableSchema(gen.Config{Resolvers: &Resolver{svc: svc, calls: calls}, Complexity: complexity(svc.Limits().PageSize)})
+func newSchema(svc *comms.Service, o Options) graphql.ExecutableSchema {
+	r := &Resolver{svc: svc, calls: o.Calls, records: o.Records, carriers: o.Carriers, pools: o.Pools, mails: o.Mails, notices: o.Notices}
+	return gen.NewExecutableSchema(gen.Config{Resolvers: r, Complexity: complexity(svc.Limits().PageSize)})
 }
 
 type baseURLKey struct{}

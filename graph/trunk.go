@@ -60,6 +60,13 @@ func (r mutationResolver) DeleteTrunk(ctx context.Context, in gen.DeleteTrunkInp
 	return &gen.DeleteTrunkPayload{Trunk: showTrunk(t), UserErrors: wrong}, err
 }
 
+// setWord sets a word of the rules to an optional value of an enum; null leaves it as it is.
+func setWord[T, V ~string](to *T, v *V) {
+	if v != nil {
+		*to = T(*v)
+	}
+}
+
 // word is an optional value of an enum as the rules' word; null stays null.
 func word[T ~string](v *T) *string {
 	if v == nil {

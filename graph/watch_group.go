@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -29,6 +30,7 @@ type group struct {
 	queue   []*comms.Event
 	behind  bool // the queue doesn't hold everything: read the log
 	running bool
+	brisk   bool // the latest events took no time worth mentioning
 }
 
 const (
@@ -90,10 +92,10 @@ func (g *group) own() {
 	}
 }
 
-// arrive takes events from the account's feed, which waits for nobody.
+// arrive takes events from the account's feed, which waits for nobody: what is told at once to a few members took next to no time
+// before, and all else has a goroutine.
 func (g *group) arrive(events []*comms.Event) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if !g.running && !g.behind { // all before these were told, or not wanted: what may be read again is no further back
 		g.pos = max(g.pos, events[0].ID-1)
 	}
@@ -102,44 +104,79 @@ func (g *group) arrive(events []*comms.Event) {
 	} else {
 		g.queue = append(g.queue, events...)
 	}
-	if !g.running {
-		g.running = true
-		go g.run()
+	if g.running {
+		g.mu.Unlock()
+		return
 	}
+	g.running = true
+	here := g.brisk && !g.behind && len(g.queue) <= fewEvents && len(g.members) <= fewMembers
+	g.mu.Unlock()
+	if here && (!g.round() || g.rest()) {
+		return
+	}
+	go g.run()
 }
+
+const (
+	fewMembers = 4
+	fewEvents  = 4
+	// briskly is what a few events may take on the feed's goroutine, or on that of a sender (comms, feed.here): about as long as a commit.
+	// It bounds what a subscription that is expensive to execute can cost somebody else: once.
+	briskly = time.Millisecond
+)
 
 // run lives while there is something to deliver.
 func (g *group) run() {
-	for {
-		g.mu.Lock()
-		events, behind, pos := g.queue, g.behind, g.pos
-		g.queue, g.behind = nil, false
-		if len(events) == 0 && !behind {
-			g.running = false
-			g.mu.Unlock()
-			return
-		}
+	for g.round() {
+	}
+}
+
+// rest ends a run, unless there is more.
+func (g *group) rest() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.behind || len(g.queue) > 0 {
+		return false
+	}
+	g.running = false
+	return true
+}
+
+// round delivers what waits; false: the run is over.
+func (g *group) round() bool {
+	g.mu.Lock()
+	events, behind, pos := g.queue, g.behind, g.pos
+	g.queue, g.behind = nil, false
+	if len(events) == 0 && !behind {
+		g.running = false
 		g.mu.Unlock()
-		if behind {
-			var more bool
-			var err error
-			if events, more, err = g.watcher.Missed(g.ctx, pos, maxWaiting); err != nil || more {
-				g.mu.Lock()
-				g.behind = true
-				if err != nil {
-					g.running = false // the next event tries again
-				}
-				g.mu.Unlock()
-			}
+		return false
+	}
+	g.mu.Unlock()
+	began := time.Now()
+	if behind {
+		var more bool
+		var err error
+		if events, more, err = g.watcher.Missed(g.ctx, pos, maxWaiting); err != nil || more {
+			g.mu.Lock()
+			g.behind = true
 			if err != nil {
-				g.groups.h.o.Logger.Error("read the log for subscribers", "error", err)
-				return
+				g.running = false // the next event tries again
 			}
+			g.mu.Unlock()
 		}
-		for _, e := range events {
-			g.tell(e)
+		if err != nil {
+			g.groups.h.o.Logger.Error("read the log for subscribers", "error", err)
+			return false
 		}
 	}
+	for _, e := range events {
+		g.tell(e)
+	}
+	g.mu.Lock()
+	g.brisk = time.Since(began) < briskly
+	g.mu.Unlock()
+	return true
 }
 
 // tell renders an event and hands it to the live members.

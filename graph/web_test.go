@@ -24,9 +24,8 @@ func newWeb(t testing.TB, store *db.Store, o Options) *web {
 	t.Helper()
 	k := newKit(t, store)
 	o.TempDir = filepath.Join(t.TempDir(), "uploads")
-	o.Calls = k.calls
 	mux := http.NewServeMux()
-	mux.Handle("/query", NewHandler(k.svc, o))
+	mux.Handle("/query", NewHandler(k.svc, k.rules(o)))
 	mux.Handle("GET /{$}", Playground("query"))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

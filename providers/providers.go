@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strconv"
 	"syscall"
 
 	"switchboard/comms/call"
@@ -27,15 +29,16 @@ type Options struct {
 
 // Providers are the ways out.
 type Providers struct {
-	SIP   *sip.Server // nil: switched off
-	world *world.World
-	voice *voice.Speaker
-	taken string // the address that was taken, where another was found instead
+	SIP    *sip.Server // nil: switched off
+	world  *world.World
+	voice  *voice.Speaker
+	public string // the host that telephones elsewhere are told
+	taken  string // the address that was taken, where another was found instead
 }
 
 // Open opens the sockets; Serve must be called, it closes them.
 func Open(o Options) (*Providers, error) {
-	p := &Providers{voice: o.Voice}
+	p := &Providers{voice: o.Voice, public: o.SIP.PublicAddress}
 	if o.Off {
 		return p, nil
 	}
@@ -89,6 +92,27 @@ func (p *Providers) Welcome() string {
 		return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS); %s is taken\n", p.SIP.Addr(), p.SIP.TLSAddr(), p.taken)
 	}
 	return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS)\n", p.SIP.Addr(), p.SIP.TLSAddr())
+}
+
+// TelephonesReach is where telephones register, host:port, or where those do that must encrypt. The host is the one that was set for it
+// (sip-public), or the one that we listen on, or else, where that is any, the name by which somebody knows this machine. Empty: nowhere.
+func (p *Providers) TelephonesReach(host string, secure bool) string {
+	if p.SIP == nil {
+		return ""
+	}
+	at := p.SIP.Addr()
+	if secure {
+		at = p.SIP.TLSAddr()
+	}
+	switch {
+	case !at.IsValid():
+		return ""
+	case p.public != "":
+		host = p.public
+	case !at.Addr().IsUnspecified():
+		host = at.Addr().String()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(at.Port())))
 }
 
 // Health is how calls stand, for whoever watches the program. It names nobody.

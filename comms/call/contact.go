@@ -110,9 +110,15 @@ func (s *Service) putContact(ctx context.Context, c *comms.Change, phone *comms.
 		return fmt.Errorf("store a contact: %w", err)
 	}
 	// A row whose time is over, but which was not swept yet, was not told to be gone: the telephone was registered all the time.
-	if len(phone.Edges.Contacts) == 0 {
-		s.tellPhone(c, comms.PhoneRegistered, phone)
+	if len(phone.Edges.Contacts) > 0 {
+		return nil
 	}
+	now := c.Now()
+	if err := c.Tx().SipNumber.UpdateOneID(phone.ID).SetRegisteredAt(now).Exec(ctx); err != nil {
+		return fmt.Errorf("note that a telephone registered: %w", err)
+	}
+	phone.RegisteredAt = &now
+	s.tellPhone(c, comms.PhoneRegistered, phone)
 	return nil
 }
 

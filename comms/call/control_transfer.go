@@ -83,7 +83,7 @@ func (s *Service) transferred(ctx context.Context, id uuid.UUID, t *transferring
 		if err := s.in.Lock(ctx, c, t.account); err != nil {
 			return err
 		}
-		n, err := c.Tx().Call.Update().Where(call.ID(t.row), call.StatusNEQ(call.StatusEnded)).SetSecond(t.to).Save(ctx)
+		n, err := c.Tx().Call.Update().Where(call.ID(t.row), call.StatusNEQ(call.StatusEnded)).SetSecond(t.to).SetTransferred(true).Save(ctx)
 		if err != nil {
 			return fmt.Errorf("store whom a call is put through to: %w", err)
 		}

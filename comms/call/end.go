@@ -14,15 +14,25 @@ import (
 // CallEnded reports that a call is over. The first report counts; when it returns without an error the end is written down.
 func (s *Service) CallEnded(ctx context.Context, id uuid.UUID, end End) error {
 	end = s.live.ending(id, end)
-	_, err := s.move(ctx, id, turn{report: hasEnded, end: end, also: s.tellMissed})
+	_, err := s.move(ctx, id, turn{report: hasEnded, end: end, also: s.tellEnd})
 	for try := 0; try < 3 && comms.TakenMessageID(err); try++ {
-		_, err = s.move(ctx, id, turn{report: hasEnded, end: end, also: s.tellMissed})
+		_, err = s.move(ctx, id, turn{report: hasEnded, end: end, also: s.tellEnd})
 	}
 	if err != nil {
 		return err // the registry keeps it: the watchdog tries again
 	}
 	s.live.drop(id)
 	return nil
+}
+
+// tellEnd has a call that is over become a record, and its number learn that nobody took it.
+func (s *Service) tellEnd(ctx context.Context, c *comms.Change, rows []*comms.Call) error {
+	if s.ended != nil {
+		if err := s.ended(ctx, c, rows); err != nil {
+			return err
+		}
+	}
+	return s.tellMissed(ctx, c, rows)
 }
 
 // tellMissed leaves a message with each number whose call nobody took.

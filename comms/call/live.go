@@ -268,7 +268,10 @@ func (r *registry) overdue(now clock.Micros) []overdue {
 	var out []overdue
 	for id, l := range r.calls {
 		if l.end != nil {
-			out = append(out, overdue{id, *l.end})
+			if l.held.turn.TryLock() { // otherwise it is being written down just now
+				l.held.turn.Unlock()
+				out = append(out, overdue{id, *l.end})
+			}
 		} else if why, most := l.due(); now.Sub(l.since) > most+slack {
 			out = append(out, overdue{id, End{Why: why, By: ByUs}})
 		}

@@ -32,8 +32,8 @@ type NewSipNumber struct {
 	Replayed  bool
 }
 
-// mostPhones bounds what one account can make the registrar remember.
-const mostPhones = 1000
+// MostPhones bounds what one account can make the registrar remember.
+const MostPhones = 1000
 
 // CreateSipNumber makes a telephone. Its password is shown now, and to its owner again by SipPassword: digest needs it in the clear, so it
 // can't be kept as a slow hash.
@@ -90,8 +90,8 @@ func (s *Service) insertPhone(ctx context.Context, c *comms.Change, account uuid
 	if err != nil {
 		return nil, "", fmt.Errorf("count telephones: %w", err)
 	}
-	if have >= mostPhones {
-		return nil, "", comms.Refused(comms.Conflict, "input", comms.ReasonNone, "an account can have "+strconv.Itoa(mostPhones)+" telephones")
+	if have >= MostPhones {
+		return nil, "", comms.Refused(comms.Conflict, "input", comms.ReasonNone, "an account can have "+strconv.Itoa(MostPhones)+" telephones")
 	}
 	number, err := s.freePhoneNumber(ctx, c, in.Number)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Service) insertPhone(ctx context.Context, c *comms.Change, account uuid
 		password = comms.NewPhonePassword()
 	}
 	phone, err := c.Tx().SipNumber.Create().SetAccountID(account).SetNumber(number).SetAlias(in.Alias).SetSecure(in.Secure).
-		SetPasswordSealed(s.in.Seal(comms.PhonePasswordOf(number), []byte(password))).SetCreatedAt(c.Now()).Save(ctx)
+		SetPasswordSealed(s.in.Seal(comms.PhonePasswordOf(number), []byte(password))).SetCreatedAt(c.Now()).SetUpdatedAt(c.Now()).Save(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("store a telephone: %w", err)
 	}
@@ -150,7 +150,7 @@ func (s *Service) UpdateSipNumber(ctx context.Context, in UpdateSipNumber) (phon
 		return nil, err
 	}
 	err = s.changePhone(ctx, in.ID, func(ctx context.Context, c *comms.Change, old *comms.SipNumber) error {
-		update := c.Tx().SipNumber.UpdateOneID(old.ID).SetNillableAlias(in.Alias).SetNillableSecure(in.Secure)
+		update := c.Tx().SipNumber.UpdateOneID(old.ID).SetNillableAlias(in.Alias).SetNillableSecure(in.Secure).SetUpdatedAt(c.Now())
 		if phone, err = update.Save(ctx); err != nil {
 			return fmt.Errorf("store a telephone: %w", err)
 		}
@@ -189,7 +189,7 @@ func (s *Service) ChangeSipPassword(ctx context.Context, in ChangeSipPassword) (
 			return err
 		}
 		sealed := s.in.Seal(comms.PhonePasswordOf(phone.Number), []byte(in.Password))
-		out.SipNumber, err = c.Tx().SipNumber.UpdateOneID(phone.ID).SetPasswordSealed(sealed).Save(ctx)
+		out.SipNumber, err = c.Tx().SipNumber.UpdateOneID(phone.ID).SetPasswordSealed(sealed).SetUpdatedAt(c.Now()).Save(ctx)
 		if err != nil {
 			return fmt.Errorf("store a password: %w", err)
 		}

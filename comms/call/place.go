@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -19,6 +20,7 @@ import (
 // PlaceCall asks to call somebody from a number of the caller's account.
 type PlaceCall struct {
 	From    uuid.UUID // whose call it is; Nil, with Message: the account's first number that may be shown
+	Group   uuid.UUID // instead of From: a number of this group, by its policy
 	To      string
 	First   string // who is called first, and then put through to To; empty: the telephones that ring for From; none: To is called alone
 	Message string // is spoken to To instead, and then the call ends
@@ -33,6 +35,9 @@ type PlaceCall struct {
 
 	// Anyhow has a call that leads nowhere be one that fails: for those who were promised a call and hear of it only by its status.
 	Anyhow bool
+
+	choose ChooseNumber // with Group
+	chosen *Choice
 }
 
 // Placed is the call that came of it.
@@ -68,10 +73,18 @@ func (s *Service) PlaceCall(ctx context.Context, in PlaceCall) (*Placed, error) 
 		}
 		return s.storePlaced(ctx, a, in, nil)
 	}
+	if in.Group != uuid.Nil {
+		return s.placeFromGroup(ctx, a, in)
+	}
 	who, err := s.placer(ctx, a.AccountID, in)
 	if err != nil {
 		return nil, err
 	}
+	return s.placeAs(ctx, a, in, who)
+}
+
+// placeAs places a call that shows a number that is known.
+func (s *Service) placeAs(ctx context.Context, a *comms.Actor, in PlaceCall, who *caller) (*Placed, error) {
 	q := question{RouteCall: RouteCall{Dialled: in.To}, At: clock.Now(), Placed: who, First: in.First}
 	f, err := s.facts(ctx, q)
 	if err != nil {
@@ -108,7 +121,9 @@ func (s *Service) check(in PlaceCall) error {
 	switch {
 	case strings.TrimSpace(in.To) == "":
 		return invalid("to", "whom to call is missing")
-	case in.From == uuid.Nil && in.Message == "":
+	case in.From != uuid.Nil && in.Group != uuid.Nil:
+		return invalid("from", "a number is shown, or one of a group: from and group exclude each other")
+	case in.From == uuid.Nil && in.Group == uuid.Nil && in.Message == "":
 		return invalid("from", "the number from which to call is missing")
 	case in.Message != "" && in.First != "":
 		return invalid("first", "a message is spoken to one side: first and message exclude each other")
@@ -246,6 +261,11 @@ func (s *Service) storePlaced(ctx context.Context, a *comms.Actor, in PlaceCall,
 		for _, r := range d.Records {
 			if r.AccountID == a.AccountID && r.Direction == call.DirectionOutgoing {
 				id = r.ID
+			}
+		}
+		if in.chosen != nil && d.Verdict.Refuse == nil {
+			if held, err := s.groups.Take(ctx, c, in.choose, in.chosen); err != nil || !held {
+				return cmp.Or(err, errChosenAnew)
 			}
 		}
 		return s.begin(ctx, c, d)

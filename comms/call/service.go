@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -44,7 +45,11 @@ type Options struct {
 	Recordings string        // folder in which recordings are written while they last
 	Retention  time.Duration // how long recordings are kept (90 days); negative: for ever
 	Limits     Limits
+	Groups     Groups // nil: there are none
 	Country    string // the country whose numbers may be dialled without its code (86)
+
+	// Ended is done in the change that ends a call, with its records as they are then; nil: nothing.
+	Ended func(ctx context.Context, c *comms.Change, rows []*comms.Call) error
 
 	MaskRest time.Duration // how long a freed number rests before it serves the same party for somebody else (10 min); negative: not at all
 }
@@ -58,7 +63,10 @@ type Service struct {
 	limits  Limits
 	country string
 	engine  Engine
+	ended   func(ctx context.Context, c *comms.Change, rows []*comms.Call) error
 	live    *registry
+	groups  Groups
+	turns   turns          // place_group.go
 	orders  sync.WaitGroup // what was ordered of the engine apart from the call that led to it
 
 	contacts   contactBook   // contact.go
@@ -73,7 +81,7 @@ func New(svc *comms.Service, o Options) *Service {
 		o.Country = "86"
 	}
 	s := &Service{in: svc.Inside(), archive: o.Archive, voice: o.Voice, folder: o.Recordings, limits: o.Limits.withDefaults(),
-		country: o.Country, live: newRegistry()}
+		country: o.Country, ended: o.Ended, live: newRegistry(), groups: o.Groups}
 	s.recordings.retention = o.Retention
 	s.in.OnNumberDeleted(s.forgetCalls)
 	s.in.OnNumberDeleted(s.forgetRecordings)

@@ -26,6 +26,8 @@ const (
 	FieldPeer = "peer"
 	// FieldSecond holds the string denoting the second field in the database.
 	FieldSecond = "second"
+	// FieldTransferred holds the string denoting the transferred field in the database.
+	FieldTransferred = "transferred"
 	// FieldDirection holds the string denoting the direction field in the database.
 	FieldDirection = "direction"
 	// FieldStatus holds the string denoting the status field in the database.
@@ -101,6 +103,7 @@ var Columns = []string{
 	FieldNumberID,
 	FieldPeer,
 	FieldSecond,
+	FieldTransferred,
 	FieldDirection,
 	FieldStatus,
 	FieldOutcome,
@@ -134,6 +137,8 @@ func ValidColumn(column string) bool {
 var (
 	// DefaultSecond holds the default value on creation for the "second" field.
 	DefaultSecond string
+	// DefaultTransferred holds the default value on creation for the "transferred" field.
+	DefaultTransferred bool
 	// DefaultReason holds the default value on creation for the "reason" field.
 	DefaultReason string
 	// DefaultSipStatus holds the default value on creation for the "sip_status" field.
@@ -264,6 +269,11 @@ func ByPeer(opts ...sql.OrderTermOption) OrderOption {
 // BySecond orders the results by the second field.
 func BySecond(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldSecond, opts...).ToFunc()
+}
+
+// ByTransferred orders the results by the transferred field.
+func ByTransferred(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldTransferred, opts...).ToFunc()
 }
 
 // ByDirection orders the results by the direction field.

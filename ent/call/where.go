@@ -81,6 +81,11 @@ func Second(v string) predicate.Call {
 	return predicate.Call(sql.FieldEQ(FieldSecond, v))
 }
 
+// Transferred applies equality check predicate on the "transferred" field. It's identical to TransferredEQ.
+func Transferred(v bool) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldTransferred, v))
+}
+
 // Reason applies equality check predicate on the "reason" field. It's identical to ReasonEQ.
 func Reason(v string) predicate.Call {
 	return predicate.Call(sql.FieldEQ(FieldReason, v))
@@ -399,6 +404,16 @@ func SecondEqualFold(v string) predicate.Call {
 // SecondContainsFold applies the ContainsFold predicate on the "second" field.
 func SecondContainsFold(v string) predicate.Call {
 	return predicate.Call(sql.FieldContainsFold(FieldSecond, v))
+}
+
+// TransferredEQ applies the EQ predicate on the "transferred" field.
+func TransferredEQ(v bool) predicate.Call {
+	return predicate.Call(sql.FieldEQ(FieldTransferred, v))
+}
+
+// TransferredNEQ applies the NEQ predicate on the "transferred" field.
+func TransferredNEQ(v bool) predicate.Call {
+	return predicate.Call(sql.FieldNEQ(FieldTransferred, v))
 }
 
 // DirectionEQ applies the EQ predicate on the "direction" field.

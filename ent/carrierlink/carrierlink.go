@@ -56,6 +56,8 @@ const (
 	EdgeAccount = "account"
 	// EdgeMarks holds the string denoting the marks edge name in mutations.
 	EdgeMarks = "marks"
+	// EdgeSounds holds the string denoting the sounds edge name in mutations.
+	EdgeSounds = "sounds"
 	// Table holds the table name of the carrierlink in the database.
 	Table = "carrier_links"
 	// AccountTable is the table that holds the account relation/edge.
@@ -72,6 +74,13 @@ const (
 	MarksInverseTable = "import_marks"
 	// MarksColumn is the table column denoting the marks relation/edge.
 	MarksColumn = "link_id"
+	// SoundsTable is the table that holds the sounds relation/edge.
+	SoundsTable = "import_sounds"
+	// SoundsInverseTable is the table name for the ImportSound entity.
+	// It exists in this package in order to avoid circular dependency with the "importsound" package.
+	SoundsInverseTable = "import_sounds"
+	// SoundsColumn is the table column denoting the sounds relation/edge.
+	SoundsColumn = "link_id"
 )
 
 // Columns holds all SQL columns for carrierlink fields.
@@ -287,6 +296,20 @@ func ByMarks(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
 		sqlgraph.OrderByNeighborTerms(s, newMarksStep(), append([]sql.OrderTerm{term}, terms...)...)
 	}
 }
+
+// BySoundsCount orders the results by sounds count.
+func BySoundsCount(opts ...sql.OrderTermOption) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborsCount(s, newSoundsStep(), opts...)
+	}
+}
+
+// BySounds orders the results by sounds terms.
+func BySounds(term sql.OrderTerm, terms ...sql.OrderTerm) OrderOption {
+	return func(s *sql.Selector) {
+		sqlgraph.OrderByNeighborTerms(s, newSoundsStep(), append([]sql.OrderTerm{term}, terms...)...)
+	}
+}
 func newAccountStep() *sqlgraph.Step {
 	return sqlgraph.NewStep(
 		sqlgraph.From(Table, FieldID),
@@ -299,5 +322,12 @@ func newMarksStep() *sqlgraph.Step {
 		sqlgraph.From(Table, FieldID),
 		sqlgraph.To(MarksInverseTable, FieldID),
 		sqlgraph.Edge(sqlgraph.O2M, false, MarksTable, MarksColumn),
+	)
+}
+func newSoundsStep() *sqlgraph.Step {
+	return sqlgraph.NewStep(
+		sqlgraph.From(Table, FieldID),
+		sqlgraph.To(SoundsInverseTable, FieldID),
+		sqlgraph.Edge(sqlgraph.O2M, false, SoundsTable, SoundsColumn),
 	)
 }

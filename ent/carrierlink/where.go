@@ -1032,6 +1032,29 @@ func HasMarksWith(preds ...predicate.ImportMark) predicate.CarrierLink {
 	})
 }
 
+// HasSounds applies the HasEdge predicate on the "sounds" edge.
+func HasSounds() predicate.CarrierLink {
+	return predicate.CarrierLink(func(s *sql.Selector) {
+		step := sqlgraph.NewStep(
+			sqlgraph.From(Table, FieldID),
+			sqlgraph.Edge(sqlgraph.O2M, false, SoundsTable, SoundsColumn),
+		)
+		sqlgraph.HasNeighbors(s, step)
+	})
+}
+
+// HasSoundsWith applies the HasEdge predicate on the "sounds" edge with a given conditions (other predicates).
+func HasSoundsWith(preds ...predicate.ImportSound) predicate.CarrierLink {
+	return predicate.CarrierLink(func(s *sql.Selector) {
+		step := newSoundsStep()
+		sqlgraph.HasNeighborsWith(s, step, func(s *sql.Selector) {
+			for _, p := range preds {
+				p(s)
+			}
+		})
+	})
+}
+
 // And groups predicates with the AND operator between them.
 func And(predicates ...predicate.CarrierLink) predicate.CarrierLink {
 	return predicate.CarrierLink(sql.AndPredicates(predicates...))

@@ -188,6 +188,18 @@ func (f ImportMarkFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, 
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ImportMarkMutation", m)
 }
 
+// The ImportSoundFunc type is an adapter to allow the use of ordinary
+// function as ImportSound mutator.
+type ImportSoundFunc func(context.Context, *ent.ImportSoundMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ImportSoundFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ImportSoundMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ImportSoundMutation", m)
+}
+
 // The MailFunc type is an adapter to allow the use of ordinary
 // function as Mail mutator.
 type MailFunc func(context.Context, *ent.MailMutation) (ent.Value, error)
@@ -258,6 +270,18 @@ func (f NumberGroupFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value,
 		return f(ctx, mv)
 	}
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.NumberGroupMutation", m)
+}
+
+// The RecordTallyFunc type is an adapter to allow the use of ordinary
+// function as RecordTally mutator.
+type RecordTallyFunc func(context.Context, *ent.RecordTallyMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f RecordTallyFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.RecordTallyMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.RecordTallyMutation", m)
 }
 
 // The RecordingFunc type is an adapter to allow the use of ordinary

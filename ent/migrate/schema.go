@@ -159,6 +159,7 @@ var (
 		{Name: "account_id", Type: field.TypeUUID},
 		{Name: "peer", Type: field.TypeString},
 		{Name: "second", Type: field.TypeString, Default: ""},
+		{Name: "transferred", Type: field.TypeBool, Default: false},
 		{Name: "direction", Type: field.TypeEnum, Enums: []string{"incoming", "outgoing"}},
 		{Name: "status", Type: field.TypeEnum, Enums: []string{"queued", "dialling", "ringing", "answered", "ended"}, Default: "queued"},
 		{Name: "outcome", Type: field.TypeEnum, Nullable: true, Enums: []string{"answered", "missed", "busy", "blocked", "cancelled", "failed"}},
@@ -187,7 +188,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "calls_numbers_calls",
-				Columns:    []*schema.Column{CallsColumns[23]},
+				Columns:    []*schema.Column{CallsColumns[24]},
 				RefColumns: []*schema.Column{NumbersColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -196,12 +197,12 @@ var (
 			{
 				Name:    "call_account_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{CallsColumns[2], CallsColumns[18], CallsColumns[0]},
+				Columns: []*schema.Column{CallsColumns[2], CallsColumns[19], CallsColumns[0]},
 			},
 			{
 				Name:    "call_number_id_created_at_id",
 				Unique:  false,
-				Columns: []*schema.Column{CallsColumns[23], CallsColumns[18], CallsColumns[0]},
+				Columns: []*schema.Column{CallsColumns[24], CallsColumns[19], CallsColumns[0]},
 			},
 			{
 				Name:    "call_conversation_id",
@@ -211,12 +212,12 @@ var (
 			{
 				Name:    "call_account_id_client_key",
 				Unique:  true,
-				Columns: []*schema.Column{CallsColumns[2], CallsColumns[15]},
+				Columns: []*schema.Column{CallsColumns[2], CallsColumns[16]},
 			},
 			{
 				Name:    "call_live",
 				Unique:  false,
-				Columns: []*schema.Column{CallsColumns[17]},
+				Columns: []*schema.Column{CallsColumns[18]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "ended_at IS NULL",
 				},
@@ -256,19 +257,32 @@ var (
 		},
 		Indexes: []*schema.Index{
 			{
-				Name:    "callrecord_account_id_started_at_id",
+				Name:    "record_time",
 				Unique:  false,
-				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[9], CallRecordsColumns[0]},
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[9], CallRecordsColumns[0], CallRecordsColumns[7], CallRecordsColumns[10]},
 			},
 			{
-				Name:    "callrecord_account_id_calling_started_at_id",
+				Name:    "record_duration",
 				Unique:  false,
-				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[4], CallRecordsColumns[9], CallRecordsColumns[0]},
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[7], CallRecordsColumns[10], CallRecordsColumns[9], CallRecordsColumns[0]},
 			},
 			{
-				Name:    "callrecord_account_id_called_started_at_id",
+				Name:    "record_calling",
 				Unique:  false,
-				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[5], CallRecordsColumns[9], CallRecordsColumns[0]},
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[4], CallRecordsColumns[7], CallRecordsColumns[9], CallRecordsColumns[0], CallRecordsColumns[10], CallRecordsColumns[5]},
+			},
+			{
+				Name:    "record_called",
+				Unique:  false,
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[5], CallRecordsColumns[7], CallRecordsColumns[9], CallRecordsColumns[0], CallRecordsColumns[10], CallRecordsColumns[4]},
+			},
+			{
+				Name:    "record_dialed",
+				Unique:  false,
+				Columns: []*schema.Column{CallRecordsColumns[1], CallRecordsColumns[6], CallRecordsColumns[9], CallRecordsColumns[0], CallRecordsColumns[7], CallRecordsColumns[10], CallRecordsColumns[4], CallRecordsColumns[5]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "dialed <> called",
+				},
 			},
 			{
 				Name:    "callrecord_account_id_foreign_id",
@@ -621,6 +635,36 @@ var (
 			},
 		},
 	}
+	// ImportSoundsColumns holds the columns for the "import_sounds" table.
+	ImportSoundsColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "name", Type: field.TypeString},
+		{Name: "done", Type: field.TypeBool, Default: false},
+		{Name: "tries", Type: field.TypeInt, Default: 0},
+		{Name: "next_at", Type: field.TypeInt64, Nullable: true},
+		{Name: "link_id", Type: field.TypeUUID},
+	}
+	// ImportSoundsTable holds the schema information for the "import_sounds" table.
+	ImportSoundsTable = &schema.Table{
+		Name:       "import_sounds",
+		Columns:    ImportSoundsColumns,
+		PrimaryKey: []*schema.Column{ImportSoundsColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "import_sounds_carrier_links_sounds",
+				Columns:    []*schema.Column{ImportSoundsColumns[5]},
+				RefColumns: []*schema.Column{CarrierLinksColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "importsound_link_id_name",
+				Unique:  true,
+				Columns: []*schema.Column{ImportSoundsColumns[5], ImportSoundsColumns[1]},
+			},
+		},
+	}
 	// MailsColumns holds the columns for the "mails" table.
 	MailsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeUUID},
@@ -648,6 +692,14 @@ var (
 				Columns: []*schema.Column{MailsColumns[7]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "refused_at IS NULL",
+				},
+			},
+			{
+				Name:    "mail_refused_at",
+				Unique:  false,
+				Columns: []*schema.Column{MailsColumns[11]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "refused_at IS NOT NULL",
 				},
 			},
 			{
@@ -901,6 +953,28 @@ var (
 				Name:    "numbergroup_account_id_created_at_id",
 				Unique:  false,
 				Columns: []*schema.Column{NumberGroupsColumns[5], NumberGroupsColumns[3], NumberGroupsColumns[0]},
+			},
+		},
+	}
+	// RecordTalliesColumns holds the columns for the "record_tallies" table.
+	RecordTalliesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "account_id", Type: field.TypeUUID},
+		{Name: "line", Type: field.TypeString},
+		{Name: "direction", Type: field.TypeEnum, Enums: []string{"incoming", "outgoing"}},
+		{Name: "duration", Type: field.TypeInt},
+		{Name: "n", Type: field.TypeInt},
+	}
+	// RecordTalliesTable holds the schema information for the "record_tallies" table.
+	RecordTalliesTable = &schema.Table{
+		Name:       "record_tallies",
+		Columns:    RecordTalliesColumns,
+		PrimaryKey: []*schema.Column{RecordTalliesColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "record_tally",
+				Unique:  true,
+				Columns: []*schema.Column{RecordTalliesColumns[1], RecordTalliesColumns[2], RecordTalliesColumns[3], RecordTalliesColumns[4]},
 			},
 		},
 	}
@@ -1190,12 +1264,14 @@ var (
 		GroupChoicesTable,
 		IdempotencyKeysTable,
 		ImportMarksTable,
+		ImportSoundsTable,
 		MailsTable,
 		MasksTable,
 		MaskPartiesTable,
 		MessagesTable,
 		NumbersTable,
 		NumberGroupsTable,
+		RecordTalliesTable,
 		RecordingsTable,
 		RetiredNumbersTable,
 		RingsTable,
@@ -1221,6 +1297,7 @@ func init() {
 	GroupChoicesTable.ForeignKeys[0].RefTable = NumbersTable
 	GroupChoicesTable.ForeignKeys[1].RefTable = NumberGroupsTable
 	ImportMarksTable.ForeignKeys[0].RefTable = CarrierLinksTable
+	ImportSoundsTable.ForeignKeys[0].RefTable = CarrierLinksTable
 	MasksTable.ForeignKeys[0].RefTable = NumbersTable
 	MaskPartiesTable.ForeignKeys[0].RefTable = MasksTable
 	MaskPartiesTable.ForeignKeys[1].RefTable = NumbersTable

@@ -51,6 +51,9 @@ type IdempotencyKey func(*sql.Selector)
 // ImportMark is the predicate function for importmark builders.
 type ImportMark func(*sql.Selector)
 
+// ImportSound is the predicate function for importsound builders.
+type ImportSound func(*sql.Selector)
+
 // Mail is the predicate function for mail builders.
 type Mail func(*sql.Selector)
 
@@ -79,6 +82,9 @@ type Number func(*sql.Selector)
 
 // NumberGroup is the predicate function for numbergroup builders.
 type NumberGroup func(*sql.Selector)
+
+// RecordTally is the predicate function for recordtally builders.
+type RecordTally func(*sql.Selector)
 
 // Recording is the predicate function for recording builders.
 type Recording func(*sql.Selector)

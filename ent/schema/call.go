@@ -22,6 +22,7 @@ func (Call) Fields() []ent.Field {
 		field.UUID("number_id", uuid.UUID{}).Optional().Nillable().Immutable().Comment("the account's number that took part; none where two telephones spoke without one"),
 		field.String("peer").Immutable().Comment("the other side as this account may see it: E.164 with +, a telephone's number, or empty: withheld"),
 		field.String("second").Default("").Comment("whom the call was put through to: the masked party, or the callee of a click-to-call whose first leg is the peer"),
+		field.Bool("transferred").Default(false).Comment("its second side was replaced: second says by whom"),
 		field.Enum("direction").Values("incoming", "outgoing").Immutable(),
 		field.Enum("status").Values("queued", "dialling", "ringing", "answered", "ended").Default("queued"),
 		field.Enum("outcome").Values("answered", "missed", "busy", "blocked", "cancelled", "failed").Optional().Nillable().Comment("what became of it, once it has ended"),

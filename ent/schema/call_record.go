@@ -2,6 +2,7 @@ package schema
 
 import (
 	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema/edge"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
@@ -11,7 +12,7 @@ import (
 )
 
 // CallRecord is a call as it is searched for, whoever carried it: one of ours that has ended, or one that was imported from a carrier. It
-// goes with the call that it tells of.
+// goes with the call that it tells of. How a search uses the indexes is in comms/record/page.go and total.go.
 type CallRecord struct{ ent.Schema }
 
 // Fields of CallRecord.
@@ -42,13 +43,37 @@ func (CallRecord) Edges() []ent.Edge {
 	}
 }
 
-// Indexes of CallRecord.
+// Indexes of CallRecord. The first five hold all that a search looks at before it reads a record.
 func (CallRecord) Indexes() []ent.Index {
 	return []ent.Index{
-		index.Fields("account_id", "started_at", "id"),
-		index.Fields("account_id", "calling", "started_at", "id"),
-		index.Fields("account_id", "called", "started_at", "id"),
+		index.Fields("account_id", "started_at", "id", "direction", "duration").StorageKey("record_time"),
+		index.Fields("account_id", "direction", "duration", "started_at", "id").StorageKey("record_duration"),
+		index.Fields("account_id", "calling", "direction", "started_at", "id", "duration", "called").StorageKey("record_calling"),
+		index.Fields("account_id", "called", "direction", "started_at", "id", "duration", "calling").StorageKey("record_called"),
+		// Most calls go where they were dialled to: those are not in it.
+		index.Fields("account_id", "dialed", "started_at", "id", "direction", "duration", "calling", "called").StorageKey("record_dialed").
+			Annotations(entsql.IndexWhere("dialed <> called")),
 		index.Fields("account_id", "foreign_id").Unique(),
 		index.Fields("call_id").Unique(),
 	}
+}
+
+// RecordTally is how many records of one direction and duration an account has, in all and of each of its lines: it is what makes a total of
+// many records quick. The line of a record is the account's side: who is called where it comes in, who calls where it goes out.
+type RecordTally struct{ ent.Schema }
+
+// Fields of RecordTally.
+func (RecordTally) Fields() []ent.Field {
+	return []ent.Field{
+		field.UUID("account_id", uuid.UUID{}).Immutable(),
+		field.String("line").Immutable().Comment("a number with = before it; empty: all lines"),
+		field.Enum("direction").Values("incoming", "outgoing").Immutable(),
+		field.Int("duration").Immutable().Comment("seconds"),
+		field.Int("n"),
+	}
+}
+
+// Indexes of RecordTally.
+func (RecordTally) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("account_id", "line", "direction", "duration").Unique().StorageKey("record_tally")}
 }

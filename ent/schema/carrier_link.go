@@ -45,6 +45,7 @@ func (CarrierLink) Edges() []ent.Edge {
 	return []ent.Edge{
 		edge.From("account", Account.Type).Ref("carriers").Field("account_id").Unique().Required().Immutable(),
 		edge.To("marks", ImportMark.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
+		edge.To("sounds", ImportSound.Type).Annotations(entsql.OnDelete(entsql.Cascade)),
 	}
 }
 
@@ -79,4 +80,31 @@ func (ImportMark) Edges() []ent.Edge {
 // Indexes of ImportMark.
 func (ImportMark) Indexes() []ent.Index {
 	return []ent.Index{index.Fields("link_id", "service").Unique()}
+}
+
+// ImportSound is a recording at the carrier that was looked at: done with, or to be tried again because its call is not here yet or the
+// download failed.
+type ImportSound struct{ ent.Schema }
+
+// Fields of ImportSound.
+func (ImportSound) Fields() []ent.Field {
+	return []ent.Field{
+		field.UUID("link_id", uuid.UUID{}).Immutable(),
+		field.String("name").Immutable().Comment("the carrier's own: its service and its id there"),
+		field.Bool("done").Default(false),
+		field.Int("tries").Default(0),
+		maybe("next_at"),
+	}
+}
+
+// Edges of ImportSound.
+func (ImportSound) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.From("link", CarrierLink.Type).Ref("sounds").Field("link_id").Unique().Required().Immutable(),
+	}
+}
+
+// Indexes of ImportSound.
+func (ImportSound) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("link_id", "name").Unique()}
 }

@@ -68,7 +68,7 @@ func (Mail) Fields() []ent.Field {
 		field.String("node").Default(""),
 		maybe("lease_until"),
 		created(),
-		maybe("refused_at"), // for good: it is not tried again,
+		maybe("refused_at"), // for good: it is not tried again
 	}
 }
 
@@ -76,6 +76,7 @@ func (Mail) Fields() []ent.Field {
 func (Mail) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("next_at").Annotations(entsql.IndexWhere("refused_at IS NULL")),
+		index.Fields("refused_at").Annotations(entsql.IndexWhere("refused_at IS NOT NULL")),
 		index.Fields("account_id"),
 	}
 }

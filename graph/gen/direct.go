@@ -29,6 +29,9 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "register":
 			m = ec._Mutation_register(ctx, field.CollectedField)
 			ok = ok && m != graphql.Null
+		case "registerByMail":
+			m = ec._Mutation_registerByMail(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
 		case "login":
 			m = ec._Mutation_login(ctx, field.CollectedField)
 			ok = ok && m != graphql.Null
@@ -110,6 +113,33 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "deleteSipNumber":
 			m = ec._Mutation_deleteSipNumber(ctx, field.CollectedField)
 			ok = ok && m != graphql.Null
+		case "createNumberGroup":
+			m = ec._Mutation_createNumberGroup(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "updateNumberGroup":
+			m = ec._Mutation_updateNumberGroup(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "deleteNumberGroup":
+			m = ec._Mutation_deleteNumberGroup(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "addToNumberGroup":
+			m = ec._Mutation_addToNumberGroup(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "removeFromNumberGroup":
+			m = ec._Mutation_removeFromNumberGroup(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "linkCarrier":
+			m = ec._Mutation_linkCarrier(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "updateCarrierLink":
+			m = ec._Mutation_updateCarrierLink(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "unlinkCarrier":
+			m = ec._Mutation_unlinkCarrier(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
+		case "importRecords":
+			m = ec._Mutation_importRecords(ctx, field.CollectedField)
+			ok = ok && m != graphql.Null
 		case "createTrunk":
 			m = ec._Mutation_createTrunk(ctx, field.CollectedField)
 			ok = ok && m != graphql.Null
@@ -159,6 +189,8 @@ func (ec *executionContext) appendAccount(ctx context.Context, b []byte, at *dir
 			b = direct.String(b, marshalNPlan2switchboardᚋentᚋaccountᚐPlan[obj.Plan])
 		case "operator":
 			b = strconv.AppendBool(b, obj.Operator)
+		case "active":
+			b = strconv.AppendBool(b, obj.Active)
 		case "matrixId":
 			v := obj.MatrixID
 			if v == nil {
@@ -384,6 +416,52 @@ func (ec *executionContext) appendAccountEvent(ctx context.Context, b []byte, at
 			b, ok = ec.appendApiToken(ctx, b, here, field.Of(ec.OperationContext, apiTokenImplementors), v)
 			if !ok {
 				b = direct.Null(b)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _AddToNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *AddToNumberGroupPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendAddToNumberGroupPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, addToNumberGroupPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendAddToNumberGroupPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *AddToNumberGroupPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"AddToNumberGroupPayload"`...)
+		case "numberGroup":
+			here := field.At(at, "AddToNumberGroupPayload")
+			v := obj.NumberGroup
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroup(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "AddToNumberGroupPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -910,7 +988,7 @@ func (ec *executionContext) appendCall(ctx context.Context, b []byte, at *direct
 				b = direct.Null(b)
 			}
 		case "direction":
-			b = direct.String(b, marshalNCallDirection2switchboardᚋentᚋcallᚐDirection[obj.Direction])
+			b = direct.String(b, marshalNCallDirection2switchboardᚋgraphᚋmodelᚐDirection[obj.Direction()])
 		case "peer":
 			v := obj.Peer()
 			if v == nil {
@@ -1246,6 +1324,267 @@ func (ec *executionContext) appendCallEvent(ctx context.Context, b []byte, at *d
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _CallRecord(ctx context.Context, sel ast.SelectionSet, obj *model.CallRecord) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallRecord(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callRecordImplementors), obj))
+}
+
+func (ec *executionContext) appendCallRecord(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.CallRecord) ([]byte, bool) {
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CallRecord"`...)
+		case "id":
+			b = model.AppendMessageID(b, obj.ID)
+		case "calling":
+			v := obj.Calling()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "called":
+			b = direct.String(b, obj.Called)
+		case "dialed":
+			b = direct.String(b, obj.Dialed)
+		case "direction":
+			b = direct.String(b, marshalNCallDirection2switchboardᚋgraphᚋmodelᚐDirection[obj.Direction()])
+		case "way":
+			b = direct.String(b, marshalNCallWay2switchboardᚋentᚋcallrecordᚐWay[obj.Way])
+		case "startedAt":
+			b = model.AppendTime(b, obj.StartedAt)
+		case "duration":
+			b = strconv.AppendInt(b, int64(obj.Duration), 10)
+		case "hangup":
+			b = direct.String(b, obj.Hangup)
+		case "recordingUrl":
+			v := obj.RecordingURL
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "call":
+			here := field.At(at, "CallRecord")
+			v, err := obj.Call(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				b = direct.Null(b)
+				continue
+			}
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCall(ctx, b, here, field.Of(ec.OperationContext, callImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "carrierLink":
+			here := field.At(at, "CallRecord")
+			v, err := obj.CarrierLink(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				b = direct.Null(b)
+				continue
+			}
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCarrierLink(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendCallRecordList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.CallRecord) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendCallRecord(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNCallRecord2ᚕᚖswitchboardᚋgraphᚋmodelᚐCallRecordᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.CallRecord) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallRecordList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callRecordImplementors), v))
+}
+
+func (ec *executionContext) _CallRecordConnection(ctx context.Context, sel ast.SelectionSet, obj *model.CallRecordConnection) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallRecordConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callRecordConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendCallRecordConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.CallRecordConnection) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CallRecordConnection"`...)
+		case "edges":
+			here := field.At(at, "CallRecordConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendCallRecordEdgeList(ctx, b, here, field.Of(ec.OperationContext, callRecordEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "CallRecordConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendCallRecordList(ctx, b, here, field.Of(ec.OperationContext, callRecordImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "CallRecordConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "totalCount":
+			here := field.At(at, "CallRecordConnection")
+			v, err := obj.TotalCount(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			b = strconv.AppendInt(b, int64(v), 10)
+		case "csvUrl":
+			b = direct.String(b, obj.CsvURL)
+		case "csvUrlExpiresAt":
+			b = model.AppendTime(b, obj.CsvURLExpiresAt)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _CallRecordEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.CallRecord]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallRecordEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callRecordEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendCallRecordEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.CallRecord]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CallRecordEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "CallRecordEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendCallRecord(ctx, b, here, field.Of(ec.OperationContext, callRecordImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendCallRecordEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.CallRecord]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendCallRecordEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNCallRecordEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.CallRecord]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCallRecordEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, callRecordEdgeImplementors), v))
+}
+
 func (ec *executionContext) _Captcha(ctx context.Context, sel ast.SelectionSet, obj *Captcha) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -1275,6 +1614,305 @@ func (ec *executionContext) appendCaptcha(ctx context.Context, b []byte, at *dir
 		}
 	}
 	return append(b, '}'), true
+}
+
+func (ec *executionContext) _CarrierEvent(ctx context.Context, sel ast.SelectionSet, obj *model.CarrierEvent) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCarrierEvent(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, carrierEventImplementors), obj))
+}
+
+func (ec *executionContext) appendCarrierEvent(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.CarrierEvent) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CarrierEvent"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor())
+		case "kind":
+			b = direct.String(b, marshalNEventKind2switchboardᚋcommsᚐKind[obj.Kind])
+		case "at":
+			b = model.AppendTime(b, obj.At)
+		case "carrierLink":
+			here := field.At(at, "CarrierEvent")
+			v := obj.CarrierLink()
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendCarrierLink(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _CarrierLink(ctx context.Context, sel ast.SelectionSet, obj *model.CarrierLink) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCarrierLink(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, carrierLinkImplementors), obj))
+}
+
+func (ec *executionContext) appendCarrierLink(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.CarrierLink) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CarrierLink"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "carrier":
+			b = direct.String(b, marshalNCarrier2switchboardᚋentᚋcarrierlinkᚐCarrier[obj.Carrier])
+		case "state":
+			b = direct.String(b, marshalNCarrierLinkState2switchboardᚋentᚋcarrierlinkᚐState[obj.State])
+		case "identity":
+			v := obj.Identity()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "importEvery":
+			b = direct.Marshaler(b, model.MarshalSeconds(obj.ImportEvery()))
+		case "problem":
+			v := obj.Problem()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, marshalOCarrierProblem2ᚖswitchboardᚋcommsᚋcarrierᚐProblem[*v])
+		case "failures":
+			b = strconv.AppendInt(b, int64(obj.Tries), 10)
+		case "importing":
+			b = strconv.AppendBool(b, obj.Importing())
+		case "progress":
+			here := field.At(at, "CarrierLink")
+			v := obj.Progress()
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendImportProgress(ctx, b, here, field.Of(ec.OperationContext, importProgressImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nextImportAt":
+			v := obj.NextAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "importedAt":
+			v := obj.ImportedAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "linkedAt":
+			v := obj.LinkedAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendCarrierLinkList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.CarrierLink) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendCarrierLink(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNCarrierLink2ᚕᚖswitchboardᚋgraphᚋmodelᚐCarrierLinkᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.CarrierLink) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCarrierLinkList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, carrierLinkImplementors), v))
+}
+
+func (ec *executionContext) _CarrierLinkConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.CarrierLink]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCarrierLinkConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, carrierLinkConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendCarrierLinkConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.CarrierLink]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CarrierLinkConnection"`...)
+		case "edges":
+			here := field.At(at, "CarrierLinkConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendCarrierLinkEdgeList(ctx, b, here, field.Of(ec.OperationContext, carrierLinkEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "CarrierLinkConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendCarrierLinkList(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "CarrierLinkConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "totalCount":
+			here := field.At(at, "CarrierLinkConnection")
+			v, err := obj.TotalCount(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			b = strconv.AppendInt(b, int64(v), 10)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _CarrierLinkEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.CarrierLink]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCarrierLinkEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, carrierLinkEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendCarrierLinkEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.CarrierLink]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CarrierLinkEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "CarrierLinkEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendCarrierLink(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendCarrierLinkEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.CarrierLink]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendCarrierLinkEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNCarrierLinkEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.CarrierLink]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCarrierLinkEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, carrierLinkEdgeImplementors), v))
 }
 
 func (ec *executionContext) _ChangeNumberPinPayload(ctx context.Context, sel ast.SelectionSet, obj *ChangeNumberPINPayload) (ret graphql.Marshaler) {
@@ -1477,6 +2115,54 @@ func (ec *executionContext) appendCreateApiTokenPayload(ctx context.Context, b [
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _CreateNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *CreateNumberGroupPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendCreateNumberGroupPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, createNumberGroupPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendCreateNumberGroupPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *CreateNumberGroupPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"CreateNumberGroupPayload"`...)
+		case "numberGroup":
+			here := field.At(at, "CreateNumberGroupPayload")
+			v := obj.NumberGroup
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroup(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "replayed":
+			b = strconv.AppendBool(b, obj.Replayed)
+		case "userErrors":
+			here := field.At(at, "CreateNumberGroupPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _CreateNumberPayload(ctx context.Context, sel ast.SelectionSet, obj *CreateNumberPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -1615,6 +2301,52 @@ func (ec *executionContext) appendCreateTrunkPayload(ctx context.Context, b []by
 			b = strconv.AppendBool(b, obj.Replayed)
 		case "userErrors":
 			here := field.At(at, "CreateTrunkPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _DeleteNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *DeleteNumberGroupPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendDeleteNumberGroupPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, deleteNumberGroupPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendDeleteNumberGroupPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *DeleteNumberGroupPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"DeleteNumberGroupPayload"`...)
+		case "numberGroup":
+			here := field.At(at, "DeleteNumberGroupPayload")
+			v := obj.NumberGroup
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroup(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "DeleteNumberGroupPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
@@ -1850,6 +2582,50 @@ func (ec *executionContext) appendFile(ctx context.Context, b []byte, at *direct
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _GroupEvent(ctx context.Context, sel ast.SelectionSet, obj *model.GroupEvent) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendGroupEvent(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, groupEventImplementors), obj))
+}
+
+func (ec *executionContext) appendGroupEvent(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.GroupEvent) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"GroupEvent"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor())
+		case "kind":
+			b = direct.String(b, marshalNEventKind2switchboardᚋcommsᚐKind[obj.Kind])
+		case "at":
+			b = model.AppendTime(b, obj.At)
+		case "numberGroup":
+			here := field.At(at, "GroupEvent")
+			v := obj.NumberGroup
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroup(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _HangUpPayload(ctx context.Context, sel ast.SelectionSet, obj *HangUpPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -1883,6 +2659,138 @@ func (ec *executionContext) appendHangUpPayload(ctx context.Context, b []byte, a
 			}
 		case "userErrors":
 			here := field.At(at, "HangUpPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _ImportProgress(ctx context.Context, sel ast.SelectionSet, obj *model.ImportProgress) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendImportProgress(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, importProgressImplementors), obj))
+}
+
+func (ec *executionContext) appendImportProgress(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.ImportProgress) ([]byte, bool) {
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"ImportProgress"`...)
+		case "done":
+			b = strconv.AppendInt(b, int64(obj.Done), 10)
+		case "total":
+			b = strconv.AppendInt(b, int64(obj.Total), 10)
+		case "added":
+			b = strconv.AppendInt(b, int64(obj.Added), 10)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _ImportRecordsPayload(ctx context.Context, sel ast.SelectionSet, obj *ImportRecordsPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendImportRecordsPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, importRecordsPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendImportRecordsPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *ImportRecordsPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"ImportRecordsPayload"`...)
+		case "carrierLink":
+			here := field.At(at, "ImportRecordsPayload")
+			v := obj.CarrierLink
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCarrierLink(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "ImportRecordsPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _LinkCarrierPayload(ctx context.Context, sel ast.SelectionSet, obj *LinkCarrierPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendLinkCarrierPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, linkCarrierPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendLinkCarrierPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *LinkCarrierPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"LinkCarrierPayload"`...)
+		case "carrierLink":
+			here := field.At(at, "LinkCarrierPayload")
+			v := obj.CarrierLink
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCarrierLink(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "consentUrl":
+			v := obj.ConsentURL
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "replayed":
+			b = strconv.AppendBool(b, obj.Replayed)
+		case "userErrors":
+			here := field.At(at, "LinkCarrierPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
@@ -2703,7 +3611,117 @@ func (ec *executionContext) appendMessageReceivedEvent(ctx context.Context, b []
 	return append(b, '}'), true
 }
 
-func (ec *executionContext) _Number(ctx context.Context, sel ast.SelectionSet, obj *ent.Number) (ret graphql.Marshaler) {
+func (ec *executionContext) _NoticeChannel(ctx context.Context, sel ast.SelectionSet, obj *model.NoticeChannel) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendNoticeChannel(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, noticeChannelImplementors), obj))
+}
+
+func (ec *executionContext) appendNoticeChannel(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.NoticeChannel) ([]byte, bool) {
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"NoticeChannel"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "kind":
+			b = direct.String(b, marshalNNoticeChannelKind2switchboardᚋentᚋfollowerᚐChannel[obj.Channel])
+		case "state":
+			b = direct.String(b, marshalNNoticeChannelState2switchboardᚋgraphᚋmodelᚐChannelState[obj.State()])
+		case "matrixId":
+			v := obj.MatrixID()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "roomId":
+			v := obj.RoomID()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "deviceName":
+			v := obj.DeviceName()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, *v)
+		case "problem":
+			v := obj.Problem()
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = direct.String(b, marshalONoticeProblem2ᚖswitchboardᚋcommsᚋnoticeᚐProblem[*v])
+		case "failures":
+			b = strconv.AppendInt(b, int64(obj.Tries), 10)
+		case "nextAttemptAt":
+			v := obj.NextAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "lastToldAt":
+			v := obj.ToldAt
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			b = model.AppendTime(b, *v)
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendNoticeChannelList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.NoticeChannel) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendNoticeChannel(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNNoticeChannel2ᚕᚖswitchboardᚋgraphᚋmodelᚐNoticeChannelᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.NoticeChannel) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendNoticeChannelList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, noticeChannelImplementors), v))
+}
+
+func (ec *executionContext) _Number(ctx context.Context, sel ast.SelectionSet, obj *model.Number) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
 			ec.Error(ctx, ec.Recover(ctx, p))
@@ -2713,7 +3731,7 @@ func (ec *executionContext) _Number(ctx context.Context, sel ast.SelectionSet, o
 	return direct.Result(ec.appendNumber(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberImplementors), obj))
 }
 
-func (ec *executionContext) appendNumber(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *ent.Number) ([]byte, bool) {
+func (ec *executionContext) appendNumber(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Number) ([]byte, bool) {
 	start := len(b)
 	b = append(b, '{')
 	for i := range sel.Fields {
@@ -2742,6 +3760,18 @@ func (ec *executionContext) appendNumber(ctx context.Context, b []byte, at *dire
 				return b[:start], false
 			}
 			b = direct.Marshaler(b, m)
+		case "groups":
+			here := field.At(at, "Number")
+			v, err := obj.Groups(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroupList(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
 		case "calls":
 			m := ec._Number_calls(at.Context(ctx), field.CollectedField, obj)
 			if m == graphql.Null || m == graphql.RequiredNull {
@@ -2755,7 +3785,7 @@ func (ec *executionContext) appendNumber(ctx context.Context, b []byte, at *dire
 	return append(b, '}'), true
 }
 
-func (ec *executionContext) appendNumberList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*ent.Number) ([]byte, bool) {
+func (ec *executionContext) appendNumberList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Number) ([]byte, bool) {
 	start, here := len(b), &direct.Place{Up: at}
 	b = append(b, '[')
 	for i, obj := range list {
@@ -2778,7 +3808,7 @@ func (ec *executionContext) appendNumberList(ctx context.Context, b []byte, at *
 	return append(b, ']'), true
 }
 
-func (ec *executionContext) marshalNNumber2ᚕᚖswitchboardᚋentᚐNumberᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.Number) (ret graphql.Marshaler) {
+func (ec *executionContext) marshalNNumber2ᚕᚖswitchboardᚋgraphᚋmodelᚐNumberᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Number) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
 			ec.Error(ctx, ec.Recover(ctx, p))
@@ -2788,7 +3818,7 @@ func (ec *executionContext) marshalNNumber2ᚕᚖswitchboardᚋentᚐNumberᚄ(c
 	return direct.Result(ec.appendNumberList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberImplementors), v))
 }
 
-func (ec *executionContext) _NumberConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[ent.Number]) (ret graphql.Marshaler) {
+func (ec *executionContext) _NumberConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.Number]) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
 			ec.Error(ctx, ec.Recover(ctx, p))
@@ -2798,7 +3828,7 @@ func (ec *executionContext) _NumberConnection(ctx context.Context, sel ast.Selec
 	return direct.Result(ec.appendNumberConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberConnectionImplementors), obj))
 }
 
-func (ec *executionContext) appendNumberConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[ent.Number]) ([]byte, bool) {
+func (ec *executionContext) appendNumberConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.Number]) ([]byte, bool) {
 	start := len(b)
 	b = append(b, '{')
 	for i := range sel.Fields {
@@ -2842,7 +3872,7 @@ func (ec *executionContext) appendNumberConnection(ctx context.Context, b []byte
 	return append(b, '}'), true
 }
 
-func (ec *executionContext) _NumberEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[ent.Number]) (ret graphql.Marshaler) {
+func (ec *executionContext) _NumberEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.Number]) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
 			ec.Error(ctx, ec.Recover(ctx, p))
@@ -2852,7 +3882,7 @@ func (ec *executionContext) _NumberEdge(ctx context.Context, sel ast.SelectionSe
 	return direct.Result(ec.appendNumberEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberEdgeImplementors), obj))
 }
 
-func (ec *executionContext) appendNumberEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[ent.Number]) ([]byte, bool) {
+func (ec *executionContext) appendNumberEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.Number]) ([]byte, bool) {
 	start := len(b)
 	b = append(b, '{')
 	for i := range sel.Fields {
@@ -2882,7 +3912,7 @@ func (ec *executionContext) appendNumberEdge(ctx context.Context, b []byte, at *
 	return append(b, '}'), true
 }
 
-func (ec *executionContext) appendNumberEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[ent.Number]) ([]byte, bool) {
+func (ec *executionContext) appendNumberEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.Number]) ([]byte, bool) {
 	start, here := len(b), &direct.Place{Up: at}
 	b = append(b, '[')
 	for i, obj := range list {
@@ -2905,7 +3935,7 @@ func (ec *executionContext) appendNumberEdgeList(ctx context.Context, b []byte, 
 	return append(b, ']'), true
 }
 
-func (ec *executionContext) marshalNNumberEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[ent.Number]) (ret graphql.Marshaler) {
+func (ec *executionContext) marshalNNumberEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.Number]) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
 			ec.Error(ctx, ec.Recover(ctx, p))
@@ -2957,6 +3987,222 @@ func (ec *executionContext) appendNumberEvent(ctx context.Context, b []byte, at 
 		}
 	}
 	return append(b, '}'), true
+}
+
+func (ec *executionContext) _NumberGroup(ctx context.Context, sel ast.SelectionSet, obj *model.NumberGroup) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendNumberGroup(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberGroupImplementors), obj))
+}
+
+func (ec *executionContext) appendNumberGroup(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.NumberGroup) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"NumberGroup"`...)
+		case "id":
+			b = model.AppendUUID(b, obj.ID)
+		case "name":
+			b = direct.String(b, obj.Name)
+		case "policy":
+			b = direct.String(b, marshalNNumberGroupPolicy2switchboardᚋentᚋnumbergroupᚐPolicy[obj.Policy])
+		case "numbers":
+			here := field.At(at, "NumberGroup")
+			v, err := obj.Numbers(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendNumberList(ctx, b, here, field.Of(ec.OperationContext, numberImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "createdAt":
+			b = model.AppendTime(b, obj.CreatedAt)
+		case "updatedAt":
+			b = model.AppendTime(b, obj.UpdatedAt)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendNumberGroupList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.NumberGroup) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendNumberGroup(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNNumberGroup2ᚕᚖswitchboardᚋgraphᚋmodelᚐNumberGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.NumberGroup) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendNumberGroupList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberGroupImplementors), v))
+}
+
+func (ec *executionContext) _NumberGroupConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[model.NumberGroup]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendNumberGroupConnection(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberGroupConnectionImplementors), obj))
+}
+
+func (ec *executionContext) appendNumberGroupConnection(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Connection[model.NumberGroup]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"NumberGroupConnection"`...)
+		case "edges":
+			here := field.At(at, "NumberGroupConnection")
+			v := obj.Edges()
+			var ok bool
+			b, ok = ec.appendNumberGroupEdgeList(ctx, b, here, field.Of(ec.OperationContext, numberGroupEdgeImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "nodes":
+			here := field.At(at, "NumberGroupConnection")
+			v := obj.Nodes
+			var ok bool
+			b, ok = ec.appendNumberGroupList(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "pageInfo":
+			here := field.At(at, "NumberGroupConnection")
+			v := obj.PageInfo
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendPageInfo(ctx, b, here, field.Of(ec.OperationContext, pageInfoImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		case "totalCount":
+			here := field.At(at, "NumberGroupConnection")
+			v, err := obj.TotalCount(ctx)
+			if err != nil {
+				here.Fail(ctx, err)
+				return b[:start], false
+			}
+			b = strconv.AppendInt(b, int64(v), 10)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _NumberGroupEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[model.NumberGroup]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendNumberGroupEdge(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberGroupEdgeImplementors), obj))
+}
+
+func (ec *executionContext) appendNumberGroupEdge(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *model.Edge[model.NumberGroup]) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"NumberGroupEdge"`...)
+		case "cursor":
+			b = direct.String(b, obj.Cursor)
+		case "node":
+			here := field.At(at, "NumberGroupEdge")
+			v := obj.Node
+			if v == nil {
+				here.Missing(ctx)
+				return b[:start], false
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroup(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) appendNumberGroupEdgeList(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, list []*model.Edge[model.NumberGroup]) ([]byte, bool) {
+	start, here := len(b), &direct.Place{Up: at}
+	b = append(b, '[')
+	for i, obj := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		here.Index = i
+		if obj == nil {
+			here.Missing(ctx)
+			return b[:start], false
+		}
+		var ok bool
+		if b, ok = ec.appendNumberGroupEdge(ctx, b, here, sel, obj); !ok {
+			return b[:start], false
+		}
+		if i == 0 {
+			b = direct.Expect(b, start, len(list))
+		}
+	}
+	return append(b, ']'), true
+}
+
+func (ec *executionContext) marshalNNumberGroupEdge2ᚕᚖswitchboardᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[model.NumberGroup]) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendNumberGroupEdgeList(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, numberGroupEdgeImplementors), v))
 }
 
 func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *model.PageInfo) (ret graphql.Marshaler) {
@@ -3429,6 +4675,54 @@ func (ec *executionContext) appendRegenerateApiKeyPayload(ctx context.Context, b
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _RegisterByMailPayload(ctx context.Context, sel ast.SelectionSet, obj *RegisterByMailPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRegisterByMailPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, registerByMailPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendRegisterByMailPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *RegisterByMailPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"RegisterByMailPayload"`...)
+		case "account":
+			here := field.At(at, "RegisterByMailPayload")
+			v := obj.Account
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendAccount(ctx, b, here, field.Of(ec.OperationContext, accountImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "replayed":
+			b = strconv.AppendBool(b, obj.Replayed)
+		case "userErrors":
+			here := field.At(at, "RegisterByMailPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _RegisterPayload(ctx context.Context, sel ast.SelectionSet, obj *RegisterPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -3478,6 +4772,52 @@ func (ec *executionContext) appendRegisterPayload(ctx context.Context, b []byte,
 			b = strconv.AppendBool(b, obj.Replayed)
 		case "userErrors":
 			here := field.At(at, "RegisterPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _RemoveFromNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *RemoveFromNumberGroupPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendRemoveFromNumberGroupPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, removeFromNumberGroupPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendRemoveFromNumberGroupPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *RemoveFromNumberGroupPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"RemoveFromNumberGroupPayload"`...)
+		case "numberGroup":
+			here := field.At(at, "RemoveFromNumberGroupPayload")
+			v := obj.NumberGroup
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroup(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "RemoveFromNumberGroupPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
@@ -4706,6 +6046,52 @@ func (ec *executionContext) appendUnblockNumberPayload(ctx context.Context, b []
 	return append(b, '}'), true
 }
 
+func (ec *executionContext) _UnlinkCarrierPayload(ctx context.Context, sel ast.SelectionSet, obj *UnlinkCarrierPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendUnlinkCarrierPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, unlinkCarrierPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendUnlinkCarrierPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *UnlinkCarrierPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"UnlinkCarrierPayload"`...)
+		case "carrierLink":
+			here := field.At(at, "UnlinkCarrierPayload")
+			v := obj.CarrierLink
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCarrierLink(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "UnlinkCarrierPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
 func (ec *executionContext) _UnmaskNumbersPayload(ctx context.Context, sel ast.SelectionSet, obj *UnmaskNumbersPayload) (ret graphql.Marshaler) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -4739,6 +6125,98 @@ func (ec *executionContext) appendUnmaskNumbersPayload(ctx context.Context, b []
 			}
 		case "userErrors":
 			here := field.At(at, "UnmaskNumbersPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _UpdateCarrierLinkPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateCarrierLinkPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendUpdateCarrierLinkPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, updateCarrierLinkPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendUpdateCarrierLinkPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *UpdateCarrierLinkPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"UpdateCarrierLinkPayload"`...)
+		case "carrierLink":
+			here := field.At(at, "UpdateCarrierLinkPayload")
+			v := obj.CarrierLink
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendCarrierLink(ctx, b, here, field.Of(ec.OperationContext, carrierLinkImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "UpdateCarrierLinkPayload")
+			v := obj.UserErrors
+			var ok bool
+			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)
+			if !ok {
+				return b[:start], false
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (ec *executionContext) _UpdateNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateNumberGroupPayload) (ret graphql.Marshaler) {
+	defer func() {
+		if p := recover(); p != nil {
+			ec.Error(ctx, ec.Recover(ctx, p))
+			ret = graphql.Null
+		}
+	}()
+	return direct.Result(ec.appendUpdateNumberGroupPayload(ctx, direct.Buffer(), nil, direct.Select(ec.OperationContext, sel, updateNumberGroupPayloadImplementors), obj))
+}
+
+func (ec *executionContext) appendUpdateNumberGroupPayload(ctx context.Context, b []byte, at *direct.Place, sel *direct.Selection, obj *UpdateNumberGroupPayload) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i := range sel.Fields {
+		field := &sel.Fields[i]
+		b = field.Key(b, i)
+		switch field.Name {
+		case "__typename":
+			b = append(b, `"UpdateNumberGroupPayload"`...)
+		case "numberGroup":
+			here := field.At(at, "UpdateNumberGroupPayload")
+			v := obj.NumberGroup
+			if v == nil {
+				b = direct.Null(b)
+				continue
+			}
+			var ok bool
+			b, ok = ec.appendNumberGroup(ctx, b, here, field.Of(ec.OperationContext, numberGroupImplementors), v)
+			if !ok {
+				b = direct.Null(b)
+			}
+		case "userErrors":
+			here := field.At(at, "UpdateNumberGroupPayload")
 			v := obj.UserErrors
 			var ok bool
 			b, ok = ec.appendUserErrorList(ctx, b, here, field.Of(ec.OperationContext, userErrorImplementors), v)

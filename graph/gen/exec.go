@@ -11,12 +11,18 @@ import (
 	"strconv"
 	"switchboard/comms"
 	call1 "switchboard/comms/call"
+	"switchboard/comms/carrier"
+	"switchboard/comms/notice"
 	"switchboard/ent"
 	"switchboard/ent/account"
 	"switchboard/ent/call"
+	"switchboard/ent/callrecord"
+	"switchboard/ent/carrierlink"
+	"switchboard/ent/follower"
 	"switchboard/ent/mask"
 	"switchboard/ent/message"
 	"switchboard/ent/number"
+	"switchboard/ent/numbergroup"
 	"switchboard/ent/recording"
 	"switchboard/ent/trunk"
 	"switchboard/graph/model"
@@ -54,6 +60,7 @@ type DirectiveRoot struct {
 
 type ComplexityRoot struct {
 	Account struct {
+		Active    func(childComplexity int) int
 		ApiKey    func(childComplexity int) int
 		CreatedAt func(childComplexity int) int
 		Email     func(childComplexity int) int
@@ -80,6 +87,11 @@ type ComplexityRoot struct {
 		At       func(childComplexity int) int
 		Cursor   func(childComplexity int) int
 		Kind     func(childComplexity int) int
+	}
+
+	AddToNumberGroupPayload struct {
+		NumberGroup func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	ApiToken struct {
@@ -174,10 +186,74 @@ type ComplexityRoot struct {
 		Kind   func(childComplexity int) int
 	}
 
+	CallRecord struct {
+		Call         func(childComplexity int) int
+		Called       func(childComplexity int) int
+		Calling      func(childComplexity int) int
+		CarrierLink  func(childComplexity int) int
+		Dialed       func(childComplexity int) int
+		Direction    func(childComplexity int) int
+		Duration     func(childComplexity int) int
+		Hangup       func(childComplexity int) int
+		ID           func(childComplexity int) int
+		RecordingURL func(childComplexity int) int
+		StartedAt    func(childComplexity int) int
+		Way          func(childComplexity int) int
+	}
+
+	CallRecordConnection struct {
+		CsvURL          func(childComplexity int) int
+		CsvURLExpiresAt func(childComplexity int) int
+		Edges           func(childComplexity int) int
+		Nodes           func(childComplexity int) int
+		PageInfo        func(childComplexity int) int
+		TotalCount      func(childComplexity int) int
+	}
+
+	CallRecordEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Captcha struct {
 		A        func(childComplexity int) int
 		B        func(childComplexity int) int
 		Question func(childComplexity int) int
+	}
+
+	CarrierEvent struct {
+		At          func(childComplexity int) int
+		CarrierLink func(childComplexity int) int
+		Cursor      func(childComplexity int) int
+		Kind        func(childComplexity int) int
+	}
+
+	CarrierLink struct {
+		Carrier     func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Identity    func(childComplexity int) int
+		ImportEvery func(childComplexity int) int
+		ImportedAt  func(childComplexity int) int
+		Importing   func(childComplexity int) int
+		LinkedAt    func(childComplexity int) int
+		NextAt      func(childComplexity int) int
+		Problem     func(childComplexity int) int
+		Progress    func(childComplexity int) int
+		State       func(childComplexity int) int
+		Tries       func(childComplexity int) int
+	}
+
+	CarrierLinkConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	CarrierLinkEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	ChangeNumberPinPayload struct {
@@ -203,6 +279,12 @@ type ComplexityRoot struct {
 		Value      func(childComplexity int) int
 	}
 
+	CreateNumberGroupPayload struct {
+		NumberGroup func(childComplexity int) int
+		Replayed    func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	CreateNumberPayload struct {
 		Number     func(childComplexity int) int
 		Replayed   func(childComplexity int) int
@@ -220,6 +302,11 @@ type ComplexityRoot struct {
 		Replayed   func(childComplexity int) int
 		Trunk      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	DeleteNumberGroupPayload struct {
+		NumberGroup func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	DeleteNumberPayload struct {
@@ -249,9 +336,34 @@ type ComplexityRoot struct {
 		URLExpiresAt func(childComplexity int) int
 	}
 
+	GroupEvent struct {
+		At          func(childComplexity int) int
+		Cursor      func(childComplexity int) int
+		Kind        func(childComplexity int) int
+		NumberGroup func(childComplexity int) int
+	}
+
 	HangUpPayload struct {
 		Call       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	ImportProgress struct {
+		Added func(childComplexity int) int
+		Done  func(childComplexity int) int
+		Total func(childComplexity int) int
+	}
+
+	ImportRecordsPayload struct {
+		CarrierLink func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	LinkCarrierPayload struct {
+		CarrierLink func(childComplexity int) int
+		ConsentURL  func(childComplexity int) int
+		Replayed    func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	LoginPayload struct {
@@ -351,39 +463,63 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		BlockNumber       func(childComplexity int, input BlockNumberInput) int
-		ChangeNumberPIN   func(childComplexity int, input ChangeNumberPINInput) int
-		ChangeSipPassword func(childComplexity int, input ChangeSipPasswordInput) int
-		ClaimOperator     func(childComplexity int, input ClaimOperatorInput) int
-		CreateApiToken    func(childComplexity int, input CreateApiTokenInput) int
-		CreateNumber      func(childComplexity int, input CreateNumberInput) int
-		CreateSipNumber   func(childComplexity int, input CreateSipNumberInput) int
-		CreateTrunk       func(childComplexity int, input CreateTrunkInput) int
-		DeleteNumber      func(childComplexity int, input DeleteNumberInput) int
-		DeleteRecording   func(childComplexity int, input DeleteRecordingInput) int
-		DeleteSipNumber   func(childComplexity int, input DeleteSipNumberInput) int
-		DeleteTrunk       func(childComplexity int, input DeleteTrunkInput) int
-		HangUp            func(childComplexity int, input HangUpInput) int
-		Login             func(childComplexity int, input LoginInput) int
-		MarkDelivered     func(childComplexity int, input MarkDeliveredInput) int
-		MaskNumbers       func(childComplexity int, input MaskNumbersInput) int
-		PlaceCall         func(childComplexity int, input PlaceCallInput) int
-		RegenerateApiKey  func(childComplexity int, input RegenerateApiKeyInput) int
-		Register          func(childComplexity int, input RegisterInput) int
-		RevokeApiToken    func(childComplexity int, input RevokeApiTokenInput) int
-		SendDigits        func(childComplexity int, input SendDigitsInput) int
-		SendMessage       func(childComplexity int, input SendMessageInput) int
-		SetAccountPlan    func(childComplexity int, input SetAccountPlanInput) int
-		SetMatrixID       func(childComplexity int, input SetMatrixIDInput) int
-		SolveCaptcha      func(childComplexity int, input SolveCaptchaInput) int
-		StartRecording    func(childComplexity int, input StartRecordingInput) int
-		StopRecording     func(childComplexity int, input StopRecordingInput) int
-		Transfer          func(childComplexity int, input TransferInput) int
-		UnblockNumber     func(childComplexity int, input UnblockNumberInput) int
-		UnmaskNumbers     func(childComplexity int, input UnmaskNumbersInput) int
-		UpdateNumber      func(childComplexity int, input UpdateNumberInput) int
-		UpdateSipNumber   func(childComplexity int, input UpdateSipNumberInput) int
-		UpdateTrunk       func(childComplexity int, input UpdateTrunkInput) int
+		AddToNumberGroup      func(childComplexity int, input AddToNumberGroupInput) int
+		BlockNumber           func(childComplexity int, input BlockNumberInput) int
+		ChangeNumberPIN       func(childComplexity int, input ChangeNumberPINInput) int
+		ChangeSipPassword     func(childComplexity int, input ChangeSipPasswordInput) int
+		ClaimOperator         func(childComplexity int, input ClaimOperatorInput) int
+		CreateApiToken        func(childComplexity int, input CreateApiTokenInput) int
+		CreateNumber          func(childComplexity int, input CreateNumberInput) int
+		CreateNumberGroup     func(childComplexity int, input CreateNumberGroupInput) int
+		CreateSipNumber       func(childComplexity int, input CreateSipNumberInput) int
+		CreateTrunk           func(childComplexity int, input CreateTrunkInput) int
+		DeleteNumber          func(childComplexity int, input DeleteNumberInput) int
+		DeleteNumberGroup     func(childComplexity int, input DeleteNumberGroupInput) int
+		DeleteRecording       func(childComplexity int, input DeleteRecordingInput) int
+		DeleteSipNumber       func(childComplexity int, input DeleteSipNumberInput) int
+		DeleteTrunk           func(childComplexity int, input DeleteTrunkInput) int
+		HangUp                func(childComplexity int, input HangUpInput) int
+		ImportRecords         func(childComplexity int, input ImportRecordsInput) int
+		LinkCarrier           func(childComplexity int, input LinkCarrierInput) int
+		Login                 func(childComplexity int, input LoginInput) int
+		MarkDelivered         func(childComplexity int, input MarkDeliveredInput) int
+		MaskNumbers           func(childComplexity int, input MaskNumbersInput) int
+		PlaceCall             func(childComplexity int, input PlaceCallInput) int
+		RegenerateApiKey      func(childComplexity int, input RegenerateApiKeyInput) int
+		Register              func(childComplexity int, input RegisterInput) int
+		RegisterByMail        func(childComplexity int, input RegisterByMailInput) int
+		RemoveFromNumberGroup func(childComplexity int, input RemoveFromNumberGroupInput) int
+		RevokeApiToken        func(childComplexity int, input RevokeApiTokenInput) int
+		SendDigits            func(childComplexity int, input SendDigitsInput) int
+		SendMessage           func(childComplexity int, input SendMessageInput) int
+		SetAccountPlan        func(childComplexity int, input SetAccountPlanInput) int
+		SetMatrixID           func(childComplexity int, input SetMatrixIDInput) int
+		SolveCaptcha          func(childComplexity int, input SolveCaptchaInput) int
+		StartRecording        func(childComplexity int, input StartRecordingInput) int
+		StopRecording         func(childComplexity int, input StopRecordingInput) int
+		Transfer              func(childComplexity int, input TransferInput) int
+		UnblockNumber         func(childComplexity int, input UnblockNumberInput) int
+		UnlinkCarrier         func(childComplexity int, input UnlinkCarrierInput) int
+		UnmaskNumbers         func(childComplexity int, input UnmaskNumbersInput) int
+		UpdateCarrierLink     func(childComplexity int, input UpdateCarrierLinkInput) int
+		UpdateNumber          func(childComplexity int, input UpdateNumberInput) int
+		UpdateNumberGroup     func(childComplexity int, input UpdateNumberGroupInput) int
+		UpdateSipNumber       func(childComplexity int, input UpdateSipNumberInput) int
+		UpdateTrunk           func(childComplexity int, input UpdateTrunkInput) int
+	}
+
+	NoticeChannel struct {
+		Channel    func(childComplexity int) int
+		CreatedAt  func(childComplexity int) int
+		DeviceName func(childComplexity int) int
+		ID         func(childComplexity int) int
+		MatrixID   func(childComplexity int) int
+		NextAt     func(childComplexity int) int
+		Problem    func(childComplexity int) int
+		RoomID     func(childComplexity int) int
+		State      func(childComplexity int) int
+		ToldAt     func(childComplexity int) int
+		Tries      func(childComplexity int) int
 	}
 
 	Number struct {
@@ -392,6 +528,7 @@ type ComplexityRoot struct {
 		Calls     func(childComplexity int, first *int, after *string, last *int, before *string) int
 		CreatedAt func(childComplexity int) int
 		Disabled  func(childComplexity int) int
+		Groups    func(childComplexity int) int
 		ID        func(childComplexity int) int
 		Messages  func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Number    func(childComplexity int) int
@@ -414,6 +551,27 @@ type ComplexityRoot struct {
 		Cursor func(childComplexity int) int
 		Kind   func(childComplexity int) int
 		Number func(childComplexity int) int
+	}
+
+	NumberGroup struct {
+		CreatedAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Name      func(childComplexity int) int
+		Numbers   func(childComplexity int) int
+		Policy    func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+	}
+
+	NumberGroupConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	NumberGroupEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	PageInfo struct {
@@ -441,15 +599,21 @@ type ComplexityRoot struct {
 		ApiTokens      func(childComplexity int, first *int, after *string, last *int, before *string) int
 		BlockedNumbers func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Call           func(childComplexity int, id string) int
+		CallRecords    func(childComplexity int, filter *CallRecordFilter, first *int, after *string, last *int, before *string) int
 		Calls          func(childComplexity int, filter *CallFilter, first *int, after *string, last *int, before *string) int
 		Captcha        func(childComplexity int) int
+		CarrierLink    func(childComplexity int, id string) int
+		CarrierLinks   func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ExplainRoute   func(childComplexity int, from *string, to string, at *clock.Micros) int
 		Mask           func(childComplexity int, id string) int
 		Masks          func(childComplexity int, filter *MaskFilter, first *int, after *string, last *int, before *string) int
 		Me             func(childComplexity int) int
 		Message        func(childComplexity int, id string) int
 		Messages       func(childComplexity int, filter *MessageFilter, first *int, after *string, last *int, before *string) int
+		NoticeChannels func(childComplexity int) int
 		Number         func(childComplexity int, id string) int
+		NumberGroup    func(childComplexity int, id string) int
+		NumberGroups   func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Numbers        func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Recording      func(childComplexity int, id string) int
 		Recordings     func(childComplexity int, filter *RecordingFilter, first *int, after *string, last *int, before *string) int
@@ -497,12 +661,23 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	RegisterByMailPayload struct {
+		Account    func(childComplexity int) int
+		Replayed   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	RegisterPayload struct {
 		Account    func(childComplexity int) int
 		ApiKey     func(childComplexity int) int
 		Replayed   func(childComplexity int) int
 		Token      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	RemoveFromNumberGroupPayload struct {
+		NumberGroup func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	RevokeApiTokenPayload struct {
@@ -647,9 +822,24 @@ type ComplexityRoot struct {
 		UserErrors    func(childComplexity int) int
 	}
 
+	UnlinkCarrierPayload struct {
+		CarrierLink func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	UnmaskNumbersPayload struct {
 		Mask       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	UpdateCarrierLinkPayload struct {
+		CarrierLink func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	UpdateNumberGroupPayload struct {
+		NumberGroup func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	UpdateNumberPayload struct {
@@ -685,6 +875,7 @@ type AccountResolver interface {
 }
 type MutationResolver interface {
 	Register(ctx context.Context, input RegisterInput) (*RegisterPayload, error)
+	RegisterByMail(ctx context.Context, input RegisterByMailInput) (*RegisterByMailPayload, error)
 	Login(ctx context.Context, input LoginInput) (*LoginPayload, error)
 	SetMatrixID(ctx context.Context, input SetMatrixIDInput) (*SetMatrixIDPayload, error)
 	RegenerateApiKey(ctx context.Context, input RegenerateApiKeyInput) (*RegenerateApiKeyPayload, error)
@@ -712,6 +903,15 @@ type MutationResolver interface {
 	UpdateSipNumber(ctx context.Context, input UpdateSipNumberInput) (*UpdateSipNumberPayload, error)
 	ChangeSipPassword(ctx context.Context, input ChangeSipPasswordInput) (*ChangeSipPasswordPayload, error)
 	DeleteSipNumber(ctx context.Context, input DeleteSipNumberInput) (*DeleteSipNumberPayload, error)
+	CreateNumberGroup(ctx context.Context, input CreateNumberGroupInput) (*CreateNumberGroupPayload, error)
+	UpdateNumberGroup(ctx context.Context, input UpdateNumberGroupInput) (*UpdateNumberGroupPayload, error)
+	DeleteNumberGroup(ctx context.Context, input DeleteNumberGroupInput) (*DeleteNumberGroupPayload, error)
+	AddToNumberGroup(ctx context.Context, input AddToNumberGroupInput) (*AddToNumberGroupPayload, error)
+	RemoveFromNumberGroup(ctx context.Context, input RemoveFromNumberGroupInput) (*RemoveFromNumberGroupPayload, error)
+	LinkCarrier(ctx context.Context, input LinkCarrierInput) (*LinkCarrierPayload, error)
+	UpdateCarrierLink(ctx context.Context, input UpdateCarrierLinkInput) (*UpdateCarrierLinkPayload, error)
+	UnlinkCarrier(ctx context.Context, input UnlinkCarrierInput) (*UnlinkCarrierPayload, error)
+	ImportRecords(ctx context.Context, input ImportRecordsInput) (*ImportRecordsPayload, error)
 	CreateTrunk(ctx context.Context, input CreateTrunkInput) (*CreateTrunkPayload, error)
 	UpdateTrunk(ctx context.Context, input UpdateTrunkInput) (*UpdateTrunkPayload, error)
 	DeleteTrunk(ctx context.Context, input DeleteTrunkInput) (*DeleteTrunkPayload, error)
@@ -719,13 +919,14 @@ type MutationResolver interface {
 	SetAccountPlan(ctx context.Context, input SetAccountPlanInput) (*SetAccountPlanPayload, error)
 }
 type NumberResolver interface {
-	Messages(ctx context.Context, obj *ent.Number, first *int, after *string, last *int, before *string) (*model.Connection[model.Message], error)
-	Calls(ctx context.Context, obj *ent.Number, first *int, after *string, last *int, before *string) (*model.Connection[model.Call], error)
+	Messages(ctx context.Context, obj *model.Number, first *int, after *string, last *int, before *string) (*model.Connection[model.Message], error)
+
+	Calls(ctx context.Context, obj *model.Number, first *int, after *string, last *int, before *string) (*model.Connection[model.Call], error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*ent.Account, error)
-	Number(ctx context.Context, id string) (*ent.Number, error)
-	Numbers(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[ent.Number], error)
+	Number(ctx context.Context, id string) (*model.Number, error)
+	Numbers(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[model.Number], error)
 	Message(ctx context.Context, id string) (*model.Message, error)
 	Messages(ctx context.Context, filter *MessageFilter, first *int, after *string, last *int, before *string) (*model.Connection[model.Message], error)
 	BlockedNumbers(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[ent.Block], error)
@@ -736,6 +937,12 @@ type QueryResolver interface {
 	Calls(ctx context.Context, filter *CallFilter, first *int, after *string, last *int, before *string) (*model.Connection[model.Call], error)
 	Recording(ctx context.Context, id string) (*model.Recording, error)
 	Recordings(ctx context.Context, filter *RecordingFilter, first *int, after *string, last *int, before *string) (*model.Connection[model.Recording], error)
+	CallRecords(ctx context.Context, filter *CallRecordFilter, first *int, after *string, last *int, before *string) (*model.CallRecordConnection, error)
+	CarrierLink(ctx context.Context, id string) (*model.CarrierLink, error)
+	CarrierLinks(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[model.CarrierLink], error)
+	NumberGroup(ctx context.Context, id string) (*model.NumberGroup, error)
+	NumberGroups(ctx context.Context, first *int, after *string, last *int, before *string) (*model.Connection[model.NumberGroup], error)
+	NoticeChannels(ctx context.Context) ([]*model.NoticeChannel, error)
 	Mask(ctx context.Context, id string) (*model.Mask, error)
 	Masks(ctx context.Context, filter *MaskFilter, first *int, after *string, last *int, before *string) (*model.Connection[model.Mask], error)
 	ExplainRoute(ctx context.Context, from *string, to string, at *clock.Micros) (*RouteExplanation, error)
@@ -772,6 +979,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	_ = ec
 	switch typeName + "." + field {
 
+	case "Account.active":
+		if e.ComplexityRoot.Account.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Active(childComplexity), true
 	case "Account.apiKey":
 		if e.ComplexityRoot.Account.ApiKey == nil {
 			break
@@ -877,6 +1090,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AccountEvent.Kind(childComplexity), true
+
+	case "AddToNumberGroupPayload.numberGroup":
+		if e.ComplexityRoot.AddToNumberGroupPayload.NumberGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddToNumberGroupPayload.NumberGroup(childComplexity), true
+	case "AddToNumberGroupPayload.userErrors":
+		if e.ComplexityRoot.AddToNumberGroupPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddToNumberGroupPayload.UserErrors(childComplexity), true
 
 	case "ApiToken.comment":
 		if e.ComplexityRoot.ApiToken.Comment == nil {
@@ -1226,6 +1452,129 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CallEvent.Kind(childComplexity), true
 
+	case "CallRecord.call":
+		if e.ComplexityRoot.CallRecord.Call == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Call(childComplexity), true
+	case "CallRecord.called":
+		if e.ComplexityRoot.CallRecord.Called == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Called(childComplexity), true
+	case "CallRecord.calling":
+		if e.ComplexityRoot.CallRecord.Calling == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Calling(childComplexity), true
+	case "CallRecord.carrierLink":
+		if e.ComplexityRoot.CallRecord.CarrierLink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.CarrierLink(childComplexity), true
+	case "CallRecord.dialed":
+		if e.ComplexityRoot.CallRecord.Dialed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Dialed(childComplexity), true
+	case "CallRecord.direction":
+		if e.ComplexityRoot.CallRecord.Direction == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Direction(childComplexity), true
+	case "CallRecord.duration":
+		if e.ComplexityRoot.CallRecord.Duration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Duration(childComplexity), true
+	case "CallRecord.hangup":
+		if e.ComplexityRoot.CallRecord.Hangup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Hangup(childComplexity), true
+	case "CallRecord.id":
+		if e.ComplexityRoot.CallRecord.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.ID(childComplexity), true
+	case "CallRecord.recordingUrl":
+		if e.ComplexityRoot.CallRecord.RecordingURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.RecordingURL(childComplexity), true
+	case "CallRecord.startedAt":
+		if e.ComplexityRoot.CallRecord.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.StartedAt(childComplexity), true
+	case "CallRecord.way":
+		if e.ComplexityRoot.CallRecord.Way == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecord.Way(childComplexity), true
+
+	case "CallRecordConnection.csvUrl":
+		if e.ComplexityRoot.CallRecordConnection.CsvURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordConnection.CsvURL(childComplexity), true
+	case "CallRecordConnection.csvUrlExpiresAt":
+		if e.ComplexityRoot.CallRecordConnection.CsvURLExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordConnection.CsvURLExpiresAt(childComplexity), true
+	case "CallRecordConnection.edges":
+		if e.ComplexityRoot.CallRecordConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordConnection.Edges(childComplexity), true
+	case "CallRecordConnection.nodes":
+		if e.ComplexityRoot.CallRecordConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordConnection.Nodes(childComplexity), true
+	case "CallRecordConnection.pageInfo":
+		if e.ComplexityRoot.CallRecordConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordConnection.PageInfo(childComplexity), true
+	case "CallRecordConnection.totalCount":
+		if e.ComplexityRoot.CallRecordConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordConnection.TotalCount(childComplexity), true
+
+	case "CallRecordEdge.cursor":
+		if e.ComplexityRoot.CallRecordEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordEdge.Cursor(childComplexity), true
+	case "CallRecordEdge.node":
+		if e.ComplexityRoot.CallRecordEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CallRecordEdge.Node(childComplexity), true
+
 	case "Captcha.a":
 		if e.ComplexityRoot.Captcha.A == nil {
 			break
@@ -1244,6 +1593,148 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Captcha.Question(childComplexity), true
+
+	case "CarrierEvent.at":
+		if e.ComplexityRoot.CarrierEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierEvent.At(childComplexity), true
+	case "CarrierEvent.carrierLink":
+		if e.ComplexityRoot.CarrierEvent.CarrierLink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierEvent.CarrierLink(childComplexity), true
+	case "CarrierEvent.cursor":
+		if e.ComplexityRoot.CarrierEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierEvent.Cursor(childComplexity), true
+	case "CarrierEvent.kind":
+		if e.ComplexityRoot.CarrierEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierEvent.Kind(childComplexity), true
+
+	case "CarrierLink.carrier":
+		if e.ComplexityRoot.CarrierLink.Carrier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.Carrier(childComplexity), true
+	case "CarrierLink.createdAt":
+		if e.ComplexityRoot.CarrierLink.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.CreatedAt(childComplexity), true
+	case "CarrierLink.id":
+		if e.ComplexityRoot.CarrierLink.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.ID(childComplexity), true
+	case "CarrierLink.identity":
+		if e.ComplexityRoot.CarrierLink.Identity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.Identity(childComplexity), true
+	case "CarrierLink.importEvery":
+		if e.ComplexityRoot.CarrierLink.ImportEvery == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.ImportEvery(childComplexity), true
+	case "CarrierLink.importedAt":
+		if e.ComplexityRoot.CarrierLink.ImportedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.ImportedAt(childComplexity), true
+	case "CarrierLink.importing":
+		if e.ComplexityRoot.CarrierLink.Importing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.Importing(childComplexity), true
+	case "CarrierLink.linkedAt":
+		if e.ComplexityRoot.CarrierLink.LinkedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.LinkedAt(childComplexity), true
+	case "CarrierLink.nextImportAt":
+		if e.ComplexityRoot.CarrierLink.NextAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.NextAt(childComplexity), true
+	case "CarrierLink.problem":
+		if e.ComplexityRoot.CarrierLink.Problem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.Problem(childComplexity), true
+	case "CarrierLink.progress":
+		if e.ComplexityRoot.CarrierLink.Progress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.Progress(childComplexity), true
+	case "CarrierLink.state":
+		if e.ComplexityRoot.CarrierLink.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.State(childComplexity), true
+	case "CarrierLink.failures":
+		if e.ComplexityRoot.CarrierLink.Tries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLink.Tries(childComplexity), true
+
+	case "CarrierLinkConnection.edges":
+		if e.ComplexityRoot.CarrierLinkConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLinkConnection.Edges(childComplexity), true
+	case "CarrierLinkConnection.nodes":
+		if e.ComplexityRoot.CarrierLinkConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLinkConnection.Nodes(childComplexity), true
+	case "CarrierLinkConnection.pageInfo":
+		if e.ComplexityRoot.CarrierLinkConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLinkConnection.PageInfo(childComplexity), true
+	case "CarrierLinkConnection.totalCount":
+		if e.ComplexityRoot.CarrierLinkConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLinkConnection.TotalCount(childComplexity), true
+
+	case "CarrierLinkEdge.cursor":
+		if e.ComplexityRoot.CarrierLinkEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLinkEdge.Cursor(childComplexity), true
+	case "CarrierLinkEdge.node":
+		if e.ComplexityRoot.CarrierLinkEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CarrierLinkEdge.Node(childComplexity), true
 
 	case "ChangeNumberPinPayload.number":
 		if e.ComplexityRoot.ChangeNumberPinPayload.Number == nil {
@@ -1315,6 +1806,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateApiTokenPayload.Value(childComplexity), true
 
+	case "CreateNumberGroupPayload.numberGroup":
+		if e.ComplexityRoot.CreateNumberGroupPayload.NumberGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateNumberGroupPayload.NumberGroup(childComplexity), true
+	case "CreateNumberGroupPayload.replayed":
+		if e.ComplexityRoot.CreateNumberGroupPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateNumberGroupPayload.Replayed(childComplexity), true
+	case "CreateNumberGroupPayload.userErrors":
+		if e.ComplexityRoot.CreateNumberGroupPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateNumberGroupPayload.UserErrors(childComplexity), true
+
 	case "CreateNumberPayload.number":
 		if e.ComplexityRoot.CreateNumberPayload.Number == nil {
 			break
@@ -1377,6 +1887,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateTrunkPayload.UserErrors(childComplexity), true
+
+	case "DeleteNumberGroupPayload.numberGroup":
+		if e.ComplexityRoot.DeleteNumberGroupPayload.NumberGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteNumberGroupPayload.NumberGroup(childComplexity), true
+	case "DeleteNumberGroupPayload.userErrors":
+		if e.ComplexityRoot.DeleteNumberGroupPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteNumberGroupPayload.UserErrors(childComplexity), true
 
 	case "DeleteNumberPayload.number":
 		if e.ComplexityRoot.DeleteNumberPayload.Number == nil {
@@ -1455,6 +1978,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.File.URLExpiresAt(childComplexity), true
 
+	case "GroupEvent.at":
+		if e.ComplexityRoot.GroupEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupEvent.At(childComplexity), true
+	case "GroupEvent.cursor":
+		if e.ComplexityRoot.GroupEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupEvent.Cursor(childComplexity), true
+	case "GroupEvent.kind":
+		if e.ComplexityRoot.GroupEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupEvent.Kind(childComplexity), true
+	case "GroupEvent.numberGroup":
+		if e.ComplexityRoot.GroupEvent.NumberGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GroupEvent.NumberGroup(childComplexity), true
+
 	case "HangUpPayload.call":
 		if e.ComplexityRoot.HangUpPayload.Call == nil {
 			break
@@ -1467,6 +2015,63 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.HangUpPayload.UserErrors(childComplexity), true
+
+	case "ImportProgress.added":
+		if e.ComplexityRoot.ImportProgress.Added == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportProgress.Added(childComplexity), true
+	case "ImportProgress.done":
+		if e.ComplexityRoot.ImportProgress.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportProgress.Done(childComplexity), true
+	case "ImportProgress.total":
+		if e.ComplexityRoot.ImportProgress.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportProgress.Total(childComplexity), true
+
+	case "ImportRecordsPayload.carrierLink":
+		if e.ComplexityRoot.ImportRecordsPayload.CarrierLink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRecordsPayload.CarrierLink(childComplexity), true
+	case "ImportRecordsPayload.userErrors":
+		if e.ComplexityRoot.ImportRecordsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImportRecordsPayload.UserErrors(childComplexity), true
+
+	case "LinkCarrierPayload.carrierLink":
+		if e.ComplexityRoot.LinkCarrierPayload.CarrierLink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkCarrierPayload.CarrierLink(childComplexity), true
+	case "LinkCarrierPayload.consentUrl":
+		if e.ComplexityRoot.LinkCarrierPayload.ConsentURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkCarrierPayload.ConsentURL(childComplexity), true
+	case "LinkCarrierPayload.replayed":
+		if e.ComplexityRoot.LinkCarrierPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkCarrierPayload.Replayed(childComplexity), true
+	case "LinkCarrierPayload.userErrors":
+		if e.ComplexityRoot.LinkCarrierPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkCarrierPayload.UserErrors(childComplexity), true
 
 	case "LoginPayload.account":
 		if e.ComplexityRoot.LoginPayload.Account == nil {
@@ -1840,6 +2445,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MessageReceivedEvent.Message(childComplexity), true
 
+	case "Mutation.addToNumberGroup":
+		if e.ComplexityRoot.Mutation.AddToNumberGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addToNumberGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddToNumberGroup(childComplexity, args["input"].(AddToNumberGroupInput)), true
 	case "Mutation.blockNumber":
 		if e.ComplexityRoot.Mutation.BlockNumber == nil {
 			break
@@ -1906,6 +2522,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateNumber(childComplexity, args["input"].(CreateNumberInput)), true
+	case "Mutation.createNumberGroup":
+		if e.ComplexityRoot.Mutation.CreateNumberGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createNumberGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateNumberGroup(childComplexity, args["input"].(CreateNumberGroupInput)), true
 	case "Mutation.createSipNumber":
 		if e.ComplexityRoot.Mutation.CreateSipNumber == nil {
 			break
@@ -1939,6 +2566,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteNumber(childComplexity, args["input"].(DeleteNumberInput)), true
+	case "Mutation.deleteNumberGroup":
+		if e.ComplexityRoot.Mutation.DeleteNumberGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteNumberGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteNumberGroup(childComplexity, args["input"].(DeleteNumberGroupInput)), true
 	case "Mutation.deleteRecording":
 		if e.ComplexityRoot.Mutation.DeleteRecording == nil {
 			break
@@ -1983,6 +2621,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.HangUp(childComplexity, args["input"].(HangUpInput)), true
+	case "Mutation.importRecords":
+		if e.ComplexityRoot.Mutation.ImportRecords == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_importRecords_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ImportRecords(childComplexity, args["input"].(ImportRecordsInput)), true
+	case "Mutation.linkCarrier":
+		if e.ComplexityRoot.Mutation.LinkCarrier == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_linkCarrier_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LinkCarrier(childComplexity, args["input"].(LinkCarrierInput)), true
 	case "Mutation.login":
 		if e.ComplexityRoot.Mutation.Login == nil {
 			break
@@ -2049,6 +2709,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Register(childComplexity, args["input"].(RegisterInput)), true
+	case "Mutation.registerByMail":
+		if e.ComplexityRoot.Mutation.RegisterByMail == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_registerByMail_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RegisterByMail(childComplexity, args["input"].(RegisterByMailInput)), true
+	case "Mutation.removeFromNumberGroup":
+		if e.ComplexityRoot.Mutation.RemoveFromNumberGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeFromNumberGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveFromNumberGroup(childComplexity, args["input"].(RemoveFromNumberGroupInput)), true
 	case "Mutation.revokeApiToken":
 		if e.ComplexityRoot.Mutation.RevokeApiToken == nil {
 			break
@@ -2159,6 +2841,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UnblockNumber(childComplexity, args["input"].(UnblockNumberInput)), true
+	case "Mutation.unlinkCarrier":
+		if e.ComplexityRoot.Mutation.UnlinkCarrier == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unlinkCarrier_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnlinkCarrier(childComplexity, args["input"].(UnlinkCarrierInput)), true
 	case "Mutation.unmaskNumbers":
 		if e.ComplexityRoot.Mutation.UnmaskNumbers == nil {
 			break
@@ -2170,6 +2863,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UnmaskNumbers(childComplexity, args["input"].(UnmaskNumbersInput)), true
+	case "Mutation.updateCarrierLink":
+		if e.ComplexityRoot.Mutation.UpdateCarrierLink == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateCarrierLink_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateCarrierLink(childComplexity, args["input"].(UpdateCarrierLinkInput)), true
 	case "Mutation.updateNumber":
 		if e.ComplexityRoot.Mutation.UpdateNumber == nil {
 			break
@@ -2181,6 +2885,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateNumber(childComplexity, args["input"].(UpdateNumberInput)), true
+	case "Mutation.updateNumberGroup":
+		if e.ComplexityRoot.Mutation.UpdateNumberGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateNumberGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateNumberGroup(childComplexity, args["input"].(UpdateNumberGroupInput)), true
 	case "Mutation.updateSipNumber":
 		if e.ComplexityRoot.Mutation.UpdateSipNumber == nil {
 			break
@@ -2203,6 +2918,73 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateTrunk(childComplexity, args["input"].(UpdateTrunkInput)), true
+
+	case "NoticeChannel.kind":
+		if e.ComplexityRoot.NoticeChannel.Channel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.Channel(childComplexity), true
+	case "NoticeChannel.createdAt":
+		if e.ComplexityRoot.NoticeChannel.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.CreatedAt(childComplexity), true
+	case "NoticeChannel.deviceName":
+		if e.ComplexityRoot.NoticeChannel.DeviceName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.DeviceName(childComplexity), true
+	case "NoticeChannel.id":
+		if e.ComplexityRoot.NoticeChannel.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.ID(childComplexity), true
+	case "NoticeChannel.matrixId":
+		if e.ComplexityRoot.NoticeChannel.MatrixID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.MatrixID(childComplexity), true
+	case "NoticeChannel.nextAttemptAt":
+		if e.ComplexityRoot.NoticeChannel.NextAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.NextAt(childComplexity), true
+	case "NoticeChannel.problem":
+		if e.ComplexityRoot.NoticeChannel.Problem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.Problem(childComplexity), true
+	case "NoticeChannel.roomId":
+		if e.ComplexityRoot.NoticeChannel.RoomID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.RoomID(childComplexity), true
+	case "NoticeChannel.state":
+		if e.ComplexityRoot.NoticeChannel.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.State(childComplexity), true
+	case "NoticeChannel.lastToldAt":
+		if e.ComplexityRoot.NoticeChannel.ToldAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.ToldAt(childComplexity), true
+	case "NoticeChannel.failures":
+		if e.ComplexityRoot.NoticeChannel.Tries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NoticeChannel.Tries(childComplexity), true
 
 	case "Number.ability":
 		if e.ComplexityRoot.Number.Ability == nil {
@@ -2239,6 +3021,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Number.Disabled(childComplexity), true
+	case "Number.groups":
+		if e.ComplexityRoot.Number.Groups == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Number.Groups(childComplexity), true
 	case "Number.id":
 		if e.ComplexityRoot.Number.ID == nil {
 			break
@@ -2325,6 +3113,81 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.NumberEvent.Number(childComplexity), true
+
+	case "NumberGroup.createdAt":
+		if e.ComplexityRoot.NumberGroup.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroup.CreatedAt(childComplexity), true
+	case "NumberGroup.id":
+		if e.ComplexityRoot.NumberGroup.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroup.ID(childComplexity), true
+	case "NumberGroup.name":
+		if e.ComplexityRoot.NumberGroup.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroup.Name(childComplexity), true
+	case "NumberGroup.numbers":
+		if e.ComplexityRoot.NumberGroup.Numbers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroup.Numbers(childComplexity), true
+	case "NumberGroup.policy":
+		if e.ComplexityRoot.NumberGroup.Policy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroup.Policy(childComplexity), true
+	case "NumberGroup.updatedAt":
+		if e.ComplexityRoot.NumberGroup.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroup.UpdatedAt(childComplexity), true
+
+	case "NumberGroupConnection.edges":
+		if e.ComplexityRoot.NumberGroupConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroupConnection.Edges(childComplexity), true
+	case "NumberGroupConnection.nodes":
+		if e.ComplexityRoot.NumberGroupConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroupConnection.Nodes(childComplexity), true
+	case "NumberGroupConnection.pageInfo":
+		if e.ComplexityRoot.NumberGroupConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroupConnection.PageInfo(childComplexity), true
+	case "NumberGroupConnection.totalCount":
+		if e.ComplexityRoot.NumberGroupConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroupConnection.TotalCount(childComplexity), true
+
+	case "NumberGroupEdge.cursor":
+		if e.ComplexityRoot.NumberGroupEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroupEdge.Cursor(childComplexity), true
+	case "NumberGroupEdge.node":
+		if e.ComplexityRoot.NumberGroupEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberGroupEdge.Node(childComplexity), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -2439,6 +3302,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Call(childComplexity, args["id"].(string)), true
+	case "Query.callRecords":
+		if e.ComplexityRoot.Query.CallRecords == nil {
+			break
+		}
+
+		args, err := ec.field_Query_callRecords_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CallRecords(childComplexity, args["filter"].(*CallRecordFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.calls":
 		if e.ComplexityRoot.Query.Calls == nil {
 			break
@@ -2456,6 +3330,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Captcha(childComplexity), true
+	case "Query.carrierLink":
+		if e.ComplexityRoot.Query.CarrierLink == nil {
+			break
+		}
+
+		args, err := ec.field_Query_carrierLink_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CarrierLink(childComplexity, args["id"].(string)), true
+	case "Query.carrierLinks":
+		if e.ComplexityRoot.Query.CarrierLinks == nil {
+			break
+		}
+
+		args, err := ec.field_Query_carrierLinks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CarrierLinks(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.explainRoute":
 		if e.ComplexityRoot.Query.ExplainRoute == nil {
 			break
@@ -2518,6 +3414,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Messages(childComplexity, args["filter"].(*MessageFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.noticeChannels":
+		if e.ComplexityRoot.Query.NoticeChannels == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.NoticeChannels(childComplexity), true
 	case "Query.number":
 		if e.ComplexityRoot.Query.Number == nil {
 			break
@@ -2529,6 +3431,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Number(childComplexity, args["id"].(string)), true
+	case "Query.numberGroup":
+		if e.ComplexityRoot.Query.NumberGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Query_numberGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.NumberGroup(childComplexity, args["id"].(string)), true
+	case "Query.numberGroups":
+		if e.ComplexityRoot.Query.NumberGroups == nil {
+			break
+		}
+
+		args, err := ec.field_Query_numberGroups_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.NumberGroups(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.numbers":
 		if e.ComplexityRoot.Query.Numbers == nil {
 			break
@@ -2755,6 +3679,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RegenerateApiKeyPayload.UserErrors(childComplexity), true
 
+	case "RegisterByMailPayload.account":
+		if e.ComplexityRoot.RegisterByMailPayload.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegisterByMailPayload.Account(childComplexity), true
+	case "RegisterByMailPayload.replayed":
+		if e.ComplexityRoot.RegisterByMailPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegisterByMailPayload.Replayed(childComplexity), true
+	case "RegisterByMailPayload.userErrors":
+		if e.ComplexityRoot.RegisterByMailPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegisterByMailPayload.UserErrors(childComplexity), true
+
 	case "RegisterPayload.account":
 		if e.ComplexityRoot.RegisterPayload.Account == nil {
 			break
@@ -2785,6 +3728,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RegisterPayload.UserErrors(childComplexity), true
+
+	case "RemoveFromNumberGroupPayload.numberGroup":
+		if e.ComplexityRoot.RemoveFromNumberGroupPayload.NumberGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveFromNumberGroupPayload.NumberGroup(childComplexity), true
+	case "RemoveFromNumberGroupPayload.userErrors":
+		if e.ComplexityRoot.RemoveFromNumberGroupPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveFromNumberGroupPayload.UserErrors(childComplexity), true
 
 	case "RevokeApiTokenPayload.apiToken":
 		if e.ComplexityRoot.RevokeApiTokenPayload.ApiToken == nil {
@@ -3296,6 +4252,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UnblockNumberPayload.UserErrors(childComplexity), true
 
+	case "UnlinkCarrierPayload.carrierLink":
+		if e.ComplexityRoot.UnlinkCarrierPayload.CarrierLink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlinkCarrierPayload.CarrierLink(childComplexity), true
+	case "UnlinkCarrierPayload.userErrors":
+		if e.ComplexityRoot.UnlinkCarrierPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlinkCarrierPayload.UserErrors(childComplexity), true
+
 	case "UnmaskNumbersPayload.mask":
 		if e.ComplexityRoot.UnmaskNumbersPayload.Mask == nil {
 			break
@@ -3308,6 +4277,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UnmaskNumbersPayload.UserErrors(childComplexity), true
+
+	case "UpdateCarrierLinkPayload.carrierLink":
+		if e.ComplexityRoot.UpdateCarrierLinkPayload.CarrierLink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateCarrierLinkPayload.CarrierLink(childComplexity), true
+	case "UpdateCarrierLinkPayload.userErrors":
+		if e.ComplexityRoot.UpdateCarrierLinkPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateCarrierLinkPayload.UserErrors(childComplexity), true
+
+	case "UpdateNumberGroupPayload.numberGroup":
+		if e.ComplexityRoot.UpdateNumberGroupPayload.NumberGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateNumberGroupPayload.NumberGroup(childComplexity), true
+	case "UpdateNumberGroupPayload.userErrors":
+		if e.ComplexityRoot.UpdateNumberGroupPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateNumberGroupPayload.UserErrors(childComplexity), true
 
 	case "UpdateNumberPayload.number":
 		if e.ComplexityRoot.UpdateNumberPayload.Number == nil {
@@ -3600,6 +4595,56 @@ type Query {
     "Only those before this cursor."
     before: String
   ): RecordingConnection!
+  """
+  The account's call records, newest first: its own calls that have ended, and what was imported from carriers. Calls from or to a number that the account
+  blocks are left out, and not counted.
+  """
+  callRecords(
+    "Which records. Default: all."
+    filter: CallRecordFilter
+    "How many, from the front. At most 200; 50 where neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): CallRecordConnection!
+  "One of the account's links to a carrier; null where it has none with this id."
+  carrierLink(
+    "The link's id."
+    id: ID!
+  ): CarrierLink
+  "The account's links to carriers, oldest first; withdrawn ones too."
+  carrierLinks(
+    "How many, from the front. At most 200."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): CarrierLinkConnection!
+  "One of the account's number groups; null where it has none with this id."
+  numberGroup(
+    "The group's id."
+    id: ID!
+  ): NumberGroup
+  "The account's number groups, oldest first."
+  numberGroups(
+    "How many, from the front. At most 200."
+    first: Int
+    "Only those behind this cursor."
+    after: String
+    "How many, from the back. At most 200."
+    last: Int
+    "Only those before this cursor."
+    before: String
+  ): NumberGroupConnection!
+  "The ways on which the account hears of messages and missed calls outside of this API, and how each of them stands: the Matrix room, and devices."
+  noticeChannels: [NoticeChannel!]!
   "One of the account's masks; null where it has none with this id."
   mask(
     "The mask's id."
@@ -3682,7 +4727,15 @@ type Mutation {
     "What to register."
     input: RegisterInput!
   ): RegisterPayload!
-  "Answers a session token for an email address and its password."
+  """
+  Makes an account that is not active yet: a link is mailed to its address, good once within 24 hours, and only who has followed it can log in. An account whose
+  link was never followed is removed when that has ended. It needs no credential.
+  """
+  registerByMail(
+    "What to register."
+    input: RegisterByMailInput!
+  ): RegisterByMailPayload!
+  "Answers a session token for an email address and its password. Refused with NOT_ACTIVATED where the mailed link has yet to be followed."
   login(
     "Who logs in."
     input: LoginInput!
@@ -3826,6 +4879,54 @@ type Mutation {
     "Which SIP number."
     input: DeleteSipNumberInput!
   ): DeleteSipNumberPayload!
+  "Makes a number group: calls that are placed with it show one of its numbers."
+  createNumberGroup(
+    "Its name, policy and numbers."
+    input: CreateNumberGroupInput!
+  ): CreateNumberGroupPayload!
+  "Changes what is given, and leaves the rest."
+  updateNumberGroup(
+    "What to change."
+    input: UpdateNumberGroupInput!
+  ): UpdateNumberGroupPayload!
+  "Removes a number group. Its numbers stay the account's."
+  deleteNumberGroup(
+    "Which group."
+    input: DeleteNumberGroupInput!
+  ): DeleteNumberGroupPayload!
+  "Adds numbers of the account to a group. One that is in it already stays."
+  addToNumberGroup(
+    "Which group, which numbers."
+    input: AddToNumberGroupInput!
+  ): AddToNumberGroupPayload!
+  "Takes numbers out of a group. One that is not in it stays out."
+  removeFromNumberGroup(
+    "Which group, which numbers."
+    input: RemoveFromNumberGroupInput!
+  ): RemoveFromNumberGroupPayload!
+  """
+  Asks a carrier for leave to read what it knows of its customer's calls. The customer says so on the carrier's own page (` + "`" + `consentUrl` + "`" + `), which then sends him back here; from then
+  on records and recordings are imported. Refused with NOT_CONFIGURED where the operator has set up nothing with that carrier.
+  """
+  linkCarrier(
+    "Which carrier."
+    input: LinkCarrierInput!
+  ): LinkCarrierPayload!
+  "Changes how often a link imports."
+  updateCarrierLink(
+    "What to change."
+    input: UpdateCarrierLinkInput!
+  ): UpdateCarrierLinkPayload!
+  "Forgets a link and its key: nothing is imported by it any more. What was imported stays."
+  unlinkCarrier(
+    "Which link."
+    input: UnlinkCarrierInput!
+  ): UnlinkCarrierPayload!
+  "Has a link import now. RECORDS_IMPORT events tell how it goes. Where an import is under way it goes on, and no other begins."
+  importRecords(
+    "Which link."
+    input: ImportRecordsInput!
+  ): ImportRecordsPayload!
   "Makes a line to a carrier. For operators only."
   createTrunk(
     "The line."
@@ -3953,6 +5054,20 @@ enum EventKind {
   PHONE_REGISTERED
   "The last telephone of a SIP number went away: it can't be reached."
   PHONE_UNREGISTERED
+  "A number group was made."
+  GROUP_CREATED
+  "A number group was changed: its name, its policy or its numbers."
+  GROUP_UPDATED
+  "A number group was removed."
+  GROUP_DELETED
+  "A carrier's customer has consented: the link is active."
+  CARRIER_LINKED
+  "A carrier's customer has taken his consent back: the link imports nothing until he links again."
+  CARRIER_WITHDRAWN
+  "A link to a carrier was removed."
+  CARRIER_UNLINKED
+  "An import of call records began, went on, ended or failed: the link says which."
+  RECORDS_IMPORT
 }
 
 "A message came."
@@ -4063,6 +5178,30 @@ type PhoneEvent implements Event {
   sipNumber: SipNumber!
 }
 
+"Something happened to a number group."
+type GroupEvent implements Event {
+  "The place in the log: ` + "`" + `after` + "`" + ` this, the subscription goes on."
+  cursor: String!
+  "GROUP_CREATED, GROUP_UPDATED or GROUP_DELETED."
+  kind: EventKind!
+  "When it was committed."
+  at: Time!
+  "The group as it was then; its ` + "`" + `numbers` + "`" + ` are those of now."
+  numberGroup: NumberGroup!
+}
+
+"Something happened to a link to a carrier, or its import went on."
+type CarrierEvent implements Event {
+  "The place in the log: ` + "`" + `after` + "`" + ` this, the subscription goes on."
+  cursor: String!
+  "CARRIER_LINKED, CARRIER_WITHDRAWN, CARRIER_UNLINKED or RECORDS_IMPORT."
+  kind: EventKind!
+  "When it was committed."
+  at: Time!
+  "The link as it was then."
+  carrierLink: CarrierLink!
+}
+
 "Who owns numbers, messages and calls."
 type Account implements Node {
   "The account's id."
@@ -4073,6 +5212,8 @@ type Account implements Node {
   plan: Plan!
   "Whether the account may see and change other accounts' plans."
   operator: Boolean!
+  "Whether it can be used: false until who registered by mail has followed the link that was mailed."
+  active: Boolean!
   "Where Matrix notices go; null: nowhere."
   matrixId: String
   "The API key, which does all that the account may do. Null for a token that may not do all of it, and for an operator who looks at another's account."
@@ -4151,13 +5292,13 @@ type ApiToken implements Node {
 
 "What an API token may do."
 enum ApiScope {
-  "See the account."
+  "See the account, its links to carriers and its notice channels."
   ACCOUNT_READ
-  "Change the account, its API key and its tokens."
+  "Change the account, its API key, its tokens and its links to carriers."
   ACCOUNT_WRITE
-  "See numbers and blocked numbers."
+  "See numbers, number groups and blocked numbers."
   NUMBERS_READ
-  "Make, change and delete numbers; block and unblock."
+  "Make, change and delete numbers and number groups; block and unblock."
   NUMBERS_WRITE
   "Read messages, mark them delivered, watch them arrive."
   MESSAGES_READ
@@ -4226,6 +5367,8 @@ type Number implements Node {
     "Only those before this cursor."
     before: String
   ): MessageConnection!
+  "The number groups that it is in, oldest first."
+  groups: [NumberGroup!]!
   "Calls that it took part in, newest first."
   calls(
     "How many, from the front. At most 200; 50 where neither ` + "`" + `first` + "`" + ` nor ` + "`" + `last` + "`" + ` is given."
@@ -4666,6 +5809,303 @@ type RecordingEdge {
   node: Recording!
 }
 
+"""
+A call as it is searched for, whoever carried it: one of the account's own that has ended, or one that was imported from a carrier.
+"""
+type CallRecord implements Node {
+  "The record's id."
+  id: ID!
+  "Who called, as E.164 with a plus; as the carrier wrote it where it is no telephone number. Null: the number was withheld."
+  calling: String
+  "Who was reached, likewise."
+  called: String!
+  "What was dialled, likewise; of a masked call the number of the account."
+  dialed: String!
+  "Whether the call came in or went out. Of a transfer it is that of its first leg."
+  direction: CallDirection!
+  "Which way it went, transfers told apart."
+  way: CallWay!
+  "When it began."
+  startedAt: Time!
+  "How long the two sides talked, in whole seconds. 0 where nobody answered."
+  duration: Int!
+  "Why it ended, in words: the carrier's where it was imported."
+  hangup: String!
+  "Where to fetch its recording with GET, without a credential, for an hour or as long as the operator says; read the record again for a new one. Null: there is none."
+  recordingUrl: String
+  "The call that this is the record of; null where it was imported."
+  call: Call
+  "The link by which it was imported; null where it is a call of ours, or the link is gone."
+  carrierLink: CarrierLink
+}
+
+"Which way a recorded call went."
+enum CallWay {
+  "It came in."
+  INCOMING
+  "It went out."
+  OUTGOING
+  "It was put through to somebody else."
+  TRANSFER
+}
+
+"Which call records. All that is given must hold."
+input CallRecordFilter {
+  "From or to certain numbers, or from and to none of them."
+  numbers: CallRecordNumbers
+  "Only incoming, or only outgoing."
+  direction: CallDirection
+  "With at least so many seconds of conversation."
+  minDuration: Int
+  "With at most so many seconds of conversation."
+  maxDuration: Int
+  "Begun at or after this instant."
+  from: Time
+  "Begun at or before this instant."
+  to: Time
+}
+
+"""
+Numbers to look for in call records, on either side; at most 100. Telephone numbers may also be written with 00 in place of the plus; what is none is looked for
+as it was written. An empty list is as none given.
+"""
+input CallRecordNumbers @oneOf {
+  "Calls from or to any of these."
+  anyOf: [String!]
+  "Calls from and to none of these."
+  noneOf: [String!]
+}
+
+"A page of call records."
+type CallRecordConnection {
+  "The records with their cursors."
+  edges: [CallRecordEdge!]!
+  "The records."
+  nodes: [CallRecord!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+  "How many there are in all. It is counted only where it is asked for."
+  totalCount: Int!
+  "Where to fetch all that the filter finds, and not this page alone, as CSV (RFC 4180) with GET, without a credential, until ` + "`" + `csvUrlExpiresAt` + "`" + `."
+  csvUrl: String!
+  "When ` + "`" + `csvUrl` + "`" + ` ends."
+  csvUrlExpiresAt: Time!
+}
+
+"A call record in a page."
+type CallRecordEdge {
+  "Its place in the list."
+  cursor: String!
+  "The call record."
+  node: CallRecord!
+}
+
+"An account's leave to read what a carrier knows of its customer's calls."
+type CarrierLink implements Node {
+  "The link's id."
+  id: ID!
+  "The carrier."
+  carrier: Carrier!
+  "Whether it may read."
+  state: CarrierLinkState!
+  "The customer's name at the carrier; null until he has consented."
+  identity: String
+  "How long it waits between imports."
+  importEvery: Seconds!
+  "Why the latest import failed; null: it did not."
+  problem: CarrierProblem
+  "How many imports failed one after the other."
+  failures: Int!
+  "Whether an import is under way."
+  importing: Boolean!
+  "How far the import has come that is under way, or the latest one."
+  progress: ImportProgress!
+  "When it imports next; null: not by itself."
+  nextImportAt: Time
+  "When an import was last brought to its end; null: never."
+  importedAt: Time
+  "When the customer consented; null: not yet."
+  linkedAt: Time
+  "When it was made."
+  createdAt: Time!
+}
+
+"The carriers that can be linked."
+enum Carrier {
+  "OVHcloud telephony."
+  OVH
+}
+
+"How a link to a carrier stands."
+enum CarrierLinkState {
+  "The customer has not consented yet."
+  PENDING
+  "It imports."
+  ACTIVE
+  "The customer has taken his consent back, at the carrier."
+  WITHDRAWN
+}
+
+"Why an import failed. All but PENDING and WITHDRAWN are tried again by themselves, each time after a longer while."
+enum CarrierProblem {
+  "The customer has not consented yet."
+  PENDING
+  "The customer has taken his consent back, or it has run out: link again."
+  WITHDRAWN
+  "The carrier does not let us, consent or not: its operator or ours must do something."
+  REFUSED
+  "The carrier was asked too often."
+  LIMITED
+  "The carrier can't be reached, or says itself that it is out of order."
+  UNREACHABLE
+  "The carrier does not answer in time."
+  SLOW
+  "The carrier answers what its documentation does not know."
+  NONSENSE
+  "Something failed here; the operator's log says what."
+  OURS
+}
+
+"How far an import has come."
+type ImportProgress {
+  "How many records were looked at."
+  done: Int!
+  "How many there are, as far as is known."
+  total: Int!
+  "How many of those that were looked at are new."
+  added: Int!
+}
+
+"A page of links to carriers."
+type CarrierLinkConnection {
+  "The links with their cursors."
+  edges: [CarrierLinkEdge!]!
+  "The links."
+  nodes: [CarrierLink!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+  "How many there are in all. It is counted only where it is asked for."
+  totalCount: Int!
+}
+
+"A link to a carrier in a page."
+type CarrierLinkEdge {
+  "Its place in the list."
+  cursor: String!
+  "The link."
+  node: CarrierLink!
+}
+
+"A named set of the account's numbers, from which a call takes the number that it shows."
+type NumberGroup implements Node {
+  "The group's id."
+  id: ID!
+  "Its name; no other group of the account has it."
+  name: String!
+  "Which of its numbers a call shows."
+  policy: NumberGroupPolicy!
+  "Its numbers, oldest first."
+  numbers: [Number!]!
+  "When it was made."
+  createdAt: Time!
+  "When it was last changed."
+  updatedAt: Time!
+}
+
+"Which number of a group a call shows."
+enum NumberGroupPolicy {
+  "The one that this callee was shown last; where there is none, the one that has been shown to nobody for longest."
+  STICKY
+  "The one that has been shown to nobody for longest."
+  LEAST_RECENTLY_USED
+}
+
+"A page of number groups."
+type NumberGroupConnection {
+  "The groups with their cursors."
+  edges: [NumberGroupEdge!]!
+  "The groups."
+  nodes: [NumberGroup!]!
+  "Where this page lies."
+  pageInfo: PageInfo!
+  "How many there are in all. It is counted only where it is asked for."
+  totalCount: Int!
+}
+
+"A number group in a page."
+type NumberGroupEdge {
+  "Its place in the list."
+  cursor: String!
+  "The group."
+  node: NumberGroup!
+}
+
+"A way on which the account hears of messages and missed calls outside of this API."
+type NoticeChannel implements Node {
+  "The channel's id."
+  id: ID!
+  "Which kind of way it is."
+  kind: NoticeChannelKind!
+  "How it stands."
+  state: NoticeChannelState!
+  "The Matrix ID that is told (MATRIX); null for a device."
+  matrixId: String
+  "The Matrix room in which it is told (MATRIX); null until there is one, and for a device."
+  roomId: String
+  "What the app says of the device (PUSH), its name; null for Matrix. Its push token is shown to nobody."
+  deviceName: String
+  "Why the latest attempt failed; null: it did not."
+  problem: NoticeProblem
+  "How many attempts failed one after the other."
+  failures: Int!
+  "When it is tried again; null: there is nothing to try."
+  nextAttemptAt: Time
+  "When something was last told on it; null: never."
+  lastToldAt: Time
+  "When it was made."
+  createdAt: Time!
+}
+
+"The kinds of notice channel."
+enum NoticeChannelKind {
+  "A room with the server's Matrix bot."
+  MATRIX
+  "A device, by push notification."
+  PUSH
+}
+
+"How a notice channel stands."
+enum NoticeChannelState {
+  "Everything was told, or will be at once."
+  GOOD
+  "The latest attempt failed: see ` + "`" + `problem` + "`" + ` and ` + "`" + `nextAttemptAt` + "`" + `. Nothing is lost meanwhile."
+  RETRYING
+  "Nothing is told on it until somebody puts right what ` + "`" + `problem` + "`" + ` says."
+  STOPPED
+}
+
+"Why nothing could be told on a notice channel."
+enum NoticeProblem {
+  "The homeserver or push service can't be reached, or fails."
+  AWAY
+  "The homeserver or push service was asked too often."
+  LIMITED
+  "The homeserver or push service does not accept this server's credentials."
+  LOGGED_OUT
+  "There is nobody of that Matrix ID."
+  UNKNOWN_USER
+  "The homeserver does not let the bot invite the owner, or speak to him."
+  REFUSED
+  "The owner left the room or declined the invitation."
+  LEFT
+  "The push token is no longer good."
+  GONE
+  "The push token is none that may be used."
+  BAD_TOKEN
+  "The operator has not set up this way out."
+  NOT_CONFIGURED
+}
+
 "Lets parties talk through a number of the account (X) without learning each other's."
 type Mask implements Node {
   "The mask's id."
@@ -4966,8 +6406,12 @@ enum UserErrorCode {
   IDEMPOTENCY_KEY_REUSED
   "The data has more bytes than the server takes."
   TOO_LARGE
-  "No number is free for these parties: each that could serve them serves one of them already, or rests."
+  "No number is free for these parties: each that could serve them serves one of them already, or rests. Of a group: each of its numbers has all the calls that it can have at once."
   NO_NUMBER_FREE
+  "The account is not active: the link that was mailed to its address has yet to be followed."
+  NOT_ACTIVATED
+  "The carrier's customer has not consented, or has taken that back."
+  NOT_CONSENTED
 }
 
 "What to register."
@@ -4988,6 +6432,26 @@ type RegisterPayload {
   token: String
   "The API key, for ` + "`" + `X-API-Key` + "`" + `."
   apiKey: String
+  "Whether this is the first result of an earlier request with the same idempotency key."
+  replayed: Boolean!
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What to register."
+input RegisterByMailInput {
+  "The email address, to which the link is mailed; letter case doesn't matter."
+  email: String!
+  "At least 8 characters."
+  password: String!
+  "Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result."
+  idempotencyKey: String
+}
+
+"What came of it."
+type RegisterByMailPayload {
+  "The new account, not active yet."
+  account: Account
   "Whether this is the first result of an earlier request with the same idempotency key."
   replayed: Boolean!
   "What was wrong with the input."
@@ -5280,8 +6744,10 @@ type SetAccountPlanPayload {
 
 "Whom to call, and shown as what."
 input PlaceCallInput {
-  "The id of the account's number that is shown. Null only with ` + "`" + `message` + "`" + `: the account's first number that may be shown, or none."
+  "The id of the account's number that is shown. Null only with ` + "`" + `groupId` + "`" + `, or with ` + "`" + `message` + "`" + `: the account's first number that may be shown, or none."
   from: ID
+  "In place of ` + "`" + `from` + "`" + `: the id of the account's number group from which the number that is shown is taken, by the group's policy."
+  groupId: ID
   "Whom to call: E.164, one of the account's telephones by its own number, or a number of the test world (+999000000001 to +999000000009)."
   to: String!
   "Click-to-call: whom to call first. Null: the telephones that ` + "`" + `from` + "`" + ` rings."
@@ -5540,6 +7006,156 @@ type DeleteSipNumberPayload {
   userErrors: [UserError!]!
 }
 
+"Its name, policy and numbers."
+input CreateNumberGroupInput {
+  "Its name, 1 to 64 characters; no other group of the account has it."
+  name: String!
+  "Which of its numbers a call shows."
+  policy: NumberGroupPolicy! = STICKY
+  "The ids of its numbers."
+  numberIds: [ID!]! = []
+  "Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result."
+  idempotencyKey: String
+}
+
+"What came of it."
+type CreateNumberGroupPayload {
+  "The new group."
+  numberGroup: NumberGroup
+  "Whether this is the first result of an earlier request with the same idempotency key."
+  replayed: Boolean!
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What to change. What is null stays."
+input UpdateNumberGroupInput {
+  "The group's id."
+  id: ID!
+  "Its name, 1 to 64 characters; no other group of the account has it."
+  name: String
+  "Which of its numbers a call shows."
+  policy: NumberGroupPolicy
+}
+
+"What came of it."
+type UpdateNumberGroupPayload {
+  "The group as it is now."
+  numberGroup: NumberGroup
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which group."
+input DeleteNumberGroupInput {
+  "The group's id."
+  id: ID!
+}
+
+"What came of it."
+type DeleteNumberGroupPayload {
+  "The group as it was."
+  numberGroup: NumberGroup
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which group, which numbers."
+input AddToNumberGroupInput {
+  "The group's id."
+  id: ID!
+  "The ids of the account's numbers; at least one."
+  numberIds: [ID!]!
+}
+
+"What came of it."
+type AddToNumberGroupPayload {
+  "The group as it is now."
+  numberGroup: NumberGroup
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which group, which numbers."
+input RemoveFromNumberGroupInput {
+  "The group's id."
+  id: ID!
+  "The ids of the account's numbers; at least one."
+  numberIds: [ID!]!
+}
+
+"What came of it."
+type RemoveFromNumberGroupPayload {
+  "The group as it is now."
+  numberGroup: NumberGroup
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which carrier."
+input LinkCarrierInput {
+  "The carrier."
+  carrier: Carrier!
+  "Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result."
+  idempotencyKey: String
+}
+
+"What came of it."
+type LinkCarrierPayload {
+  "The link, which is PENDING until the customer has consented."
+  carrierLink: CarrierLink
+  "The carrier's page on which he does that."
+  consentUrl: String
+  "Whether this is the first result of an earlier request with the same idempotency key."
+  replayed: Boolean!
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What to change."
+input UpdateCarrierLinkInput {
+  "The link's id."
+  id: ID!
+  "How long it waits between imports, from a minute to 30 days."
+  importEvery: Seconds!
+}
+
+"What came of it."
+type UpdateCarrierLinkPayload {
+  "The link as it is now."
+  carrierLink: CarrierLink
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which link."
+input UnlinkCarrierInput {
+  "The link's id."
+  id: ID!
+}
+
+"What came of it."
+type UnlinkCarrierPayload {
+  "The link as it was."
+  carrierLink: CarrierLink
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"Which link."
+input ImportRecordsInput {
+  "The link's id."
+  id: ID!
+}
+
+"What came of it."
+type ImportRecordsPayload {
+  "The link as it is now."
+  carrierLink: CarrierLink
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
 "The line."
 input CreateTrunkInput {
   "Its name, 1 to 64 characters; no other trunk has it."
@@ -5757,6 +7373,20 @@ func (ec *executionContext) childFields___Type(ctx context.Context, field graphq
 
 // region    ***************************** args.gotpl *****************************
 
+func (ec *executionContext) field_Mutation_addToNumberGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AddToNumberGroupInput, error) {
+			return ec.unmarshalNAddToNumberGroupInput2switchboardᚋgraphᚋgenᚐAddToNumberGroupInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_blockNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5827,6 +7457,20 @@ func (ec *executionContext) field_Mutation_createApiToken_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createNumberGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateNumberGroupInput, error) {
+			return ec.unmarshalNCreateNumberGroupInput2switchboardᚋgraphᚋgenᚐCreateNumberGroupInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createNumber_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5861,6 +7505,20 @@ func (ec *executionContext) field_Mutation_createTrunk_args(ctx context.Context,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (CreateTrunkInput, error) {
 			return ec.unmarshalNCreateTrunkInput2switchboardᚋgraphᚋgenᚐCreateTrunkInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteNumberGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteNumberGroupInput, error) {
+			return ec.unmarshalNDeleteNumberGroupInput2switchboardᚋgraphᚋgenᚐDeleteNumberGroupInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5939,6 +7597,34 @@ func (ec *executionContext) field_Mutation_hangUp_args(ctx context.Context, rawA
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_importRecords_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ImportRecordsInput, error) {
+			return ec.unmarshalNImportRecordsInput2switchboardᚋgraphᚋgenᚐImportRecordsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_linkCarrier_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LinkCarrierInput, error) {
+			return ec.unmarshalNLinkCarrierInput2switchboardᚋgraphᚋgenᚐLinkCarrierInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_login_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6009,12 +7695,40 @@ func (ec *executionContext) field_Mutation_regenerateApiKey_args(ctx context.Con
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_registerByMail_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RegisterByMailInput, error) {
+			return ec.unmarshalNRegisterByMailInput2switchboardᚋgraphᚋgenᚐRegisterByMailInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_register_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RegisterInput, error) {
 			return ec.unmarshalNRegisterInput2switchboardᚋgraphᚋgenᚐRegisterInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_removeFromNumberGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RemoveFromNumberGroupInput, error) {
+			return ec.unmarshalNRemoveFromNumberGroupInput2switchboardᚋgraphᚋgenᚐRemoveFromNumberGroupInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -6163,12 +7877,54 @@ func (ec *executionContext) field_Mutation_unblockNumber_args(ctx context.Contex
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_unlinkCarrier_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UnlinkCarrierInput, error) {
+			return ec.unmarshalNUnlinkCarrierInput2switchboardᚋgraphᚋgenᚐUnlinkCarrierInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_unmaskNumbers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UnmaskNumbersInput, error) {
 			return ec.unmarshalNUnmaskNumbersInput2switchboardᚋgraphᚋgenᚐUnmaskNumbersInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateCarrierLink_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateCarrierLinkInput, error) {
+			return ec.unmarshalNUpdateCarrierLinkInput2switchboardᚋgraphᚋgenᚐUpdateCarrierLinkInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateNumberGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateNumberGroupInput, error) {
+			return ec.unmarshalNUpdateNumberGroupInput2switchboardᚋgraphᚋgenᚐUpdateNumberGroupInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -6423,6 +8179,52 @@ func (ec *executionContext) field_Query_blockedNumbers_args(ctx context.Context,
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_callRecords_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*CallRecordFilter, error) {
+			return ec.unmarshalOCallRecordFilter2ᚖswitchboardᚋgraphᚋgenᚐCallRecordFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_call_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6480,6 +8282,58 @@ func (ec *executionContext) field_Query_calls_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_carrierLink_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_carrierLinks_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
 	return args, nil
 }
 
@@ -6630,6 +8484,58 @@ func (ec *executionContext) field_Query_messages_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_numberGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_numberGroups_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
 	return args, nil
 }
 
@@ -7073,6 +8979,50 @@ func (ec *executionContext) fieldContext_Mutation_register(ctx context.Context, 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_register_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_registerByMail(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_registerByMail(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RegisterByMail(ctx, fc.Args["input"].(RegisterByMailInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RegisterByMailPayload) graphql.Marshaler {
+			return ec.marshalNRegisterByMailPayload2ᚖswitchboardᚋgraphᚋgenᚐRegisterByMailPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_registerByMail(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_registerByMail_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8267,6 +10217,402 @@ func (ec *executionContext) fieldContext_Mutation_deleteSipNumber(ctx context.Co
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_createNumberGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createNumberGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateNumberGroup(ctx, fc.Args["input"].(CreateNumberGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateNumberGroupPayload) graphql.Marshaler {
+			return ec.marshalNCreateNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐCreateNumberGroupPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createNumberGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createNumberGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateNumberGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateNumberGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateNumberGroup(ctx, fc.Args["input"].(UpdateNumberGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateNumberGroupPayload) graphql.Marshaler {
+			return ec.marshalNUpdateNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateNumberGroupPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateNumberGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateNumberGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteNumberGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteNumberGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteNumberGroup(ctx, fc.Args["input"].(DeleteNumberGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteNumberGroupPayload) graphql.Marshaler {
+			return ec.marshalNDeleteNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteNumberGroupPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteNumberGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteNumberGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_addToNumberGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_addToNumberGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddToNumberGroup(ctx, fc.Args["input"].(AddToNumberGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AddToNumberGroupPayload) graphql.Marshaler {
+			return ec.marshalNAddToNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐAddToNumberGroupPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_addToNumberGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_addToNumberGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_removeFromNumberGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_removeFromNumberGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RemoveFromNumberGroup(ctx, fc.Args["input"].(RemoveFromNumberGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RemoveFromNumberGroupPayload) graphql.Marshaler {
+			return ec.marshalNRemoveFromNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐRemoveFromNumberGroupPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_removeFromNumberGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_removeFromNumberGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_linkCarrier(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_linkCarrier(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().LinkCarrier(ctx, fc.Args["input"].(LinkCarrierInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *LinkCarrierPayload) graphql.Marshaler {
+			return ec.marshalNLinkCarrierPayload2ᚖswitchboardᚋgraphᚋgenᚐLinkCarrierPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_linkCarrier(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_linkCarrier_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateCarrierLink(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateCarrierLink(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateCarrierLink(ctx, fc.Args["input"].(UpdateCarrierLinkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateCarrierLinkPayload) graphql.Marshaler {
+			return ec.marshalNUpdateCarrierLinkPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateCarrierLinkPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateCarrierLink(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateCarrierLink_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_unlinkCarrier(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_unlinkCarrier(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UnlinkCarrier(ctx, fc.Args["input"].(UnlinkCarrierInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UnlinkCarrierPayload) graphql.Marshaler {
+			return ec.marshalNUnlinkCarrierPayload2ᚖswitchboardᚋgraphᚋgenᚐUnlinkCarrierPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_unlinkCarrier(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_unlinkCarrier_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_importRecords(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_importRecords(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ImportRecords(ctx, fc.Args["input"].(ImportRecordsInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ImportRecordsPayload) graphql.Marshaler {
+			return ec.marshalNImportRecordsPayload2ᚖswitchboardᚋgraphᚋgenᚐImportRecordsPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_importRecords(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_importRecords_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createTrunk(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8487,7 +10833,7 @@ func (ec *executionContext) fieldContext_Mutation_setAccountPlan(ctx context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _Number_messages(ctx context.Context, field graphql.CollectedField, obj *ent.Number) (ret graphql.Marshaler) {
+func (ec *executionContext) _Number_messages(ctx context.Context, field graphql.CollectedField, obj *model.Number) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8531,7 +10877,7 @@ func (ec *executionContext) fieldContext_Number_messages(ctx context.Context, fi
 	return fc, nil
 }
 
-func (ec *executionContext) _Number_calls(ctx context.Context, field graphql.CollectedField, obj *ent.Number) (ret graphql.Marshaler) {
+func (ec *executionContext) _Number_calls(ctx context.Context, field graphql.CollectedField, obj *model.Number) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -8620,8 +10966,8 @@ func (ec *executionContext) _Query_number(ctx context.Context, field graphql.Col
 			return ec.Resolvers.Query().Number(ctx, fc.Args["id"].(string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.Number) graphql.Marshaler {
-			return ec.marshalONumber2ᚖswitchboardᚋentᚐNumber(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Number) graphql.Marshaler {
+			return ec.marshalONumber2ᚖswitchboardᚋgraphᚋmodelᚐNumber(ctx, selections, v)
 		},
 		true,
 		false,
@@ -8664,7 +11010,7 @@ func (ec *executionContext) _Query_numbers(ctx context.Context, field graphql.Co
 			return ec.Resolvers.Query().Numbers(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[ent.Number]) graphql.Marshaler {
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.Number]) graphql.Marshaler {
 			return ec.marshalNNumberConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
@@ -9119,6 +11465,258 @@ func (ec *executionContext) fieldContext_Query_recordings(ctx context.Context, f
 	if fc.Args, err = ec.field_Query_recordings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_callRecords(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_callRecords(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CallRecords(ctx, fc.Args["filter"].(*CallRecordFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CallRecordConnection) graphql.Marshaler {
+			return ec.marshalNCallRecordConnection2ᚖswitchboardᚋgraphᚋmodelᚐCallRecordConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_callRecords(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_callRecords_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_carrierLink(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_carrierLink(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CarrierLink(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.CarrierLink) graphql.Marshaler {
+			return ec.marshalOCarrierLink2ᚖswitchboardᚋgraphᚋmodelᚐCarrierLink(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_carrierLink(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_carrierLink_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_carrierLinks(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_carrierLinks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().CarrierLinks(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.CarrierLink]) graphql.Marshaler {
+			return ec.marshalNCarrierLinkConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_carrierLinks(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_carrierLinks_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_numberGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_numberGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().NumberGroup(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.NumberGroup) graphql.Marshaler {
+			return ec.marshalONumberGroup2ᚖswitchboardᚋgraphᚋmodelᚐNumberGroup(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_numberGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_numberGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_numberGroups(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_numberGroups(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().NumberGroups(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[model.NumberGroup]) graphql.Marshaler {
+			return ec.marshalNNumberGroupConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_numberGroups(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_numberGroups_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_noticeChannels(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_noticeChannels(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().NoticeChannels(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.NoticeChannel) graphql.Marshaler {
+			return ec.marshalNNoticeChannel2ᚕᚖswitchboardᚋgraphᚋmodelᚐNoticeChannelᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_noticeChannels(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return noChild()
+		},
 	}
 	return fc, nil
 }
@@ -10765,6 +13363,38 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputAddToNumberGroupInput(ctx context.Context, obj any) (AddToNumberGroupInput, error) {
+	var it AddToNumberGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"id", "numberIds"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "numberIds":
+			data, err := ec.unmarshalNID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NumberIds = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputBlockNumberInput(ctx context.Context, obj any) (BlockNumberInput, error) {
 	var it BlockNumberInput
 	if obj == nil {
@@ -10837,7 +13467,7 @@ func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj an
 			}
 			it.Outcome = data
 		case "direction":
-			data, err := ec.unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection(ctx, v)
+			data, err := ec.unmarshalOCallDirection2ᚖswitchboardᚋgraphᚋmodelᚐDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -10872,6 +13502,94 @@ func (ec *executionContext) unmarshalInputCallFilter(ctx context.Context, obj an
 				return it, err
 			}
 			it.Until = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputCallRecordFilter(ctx context.Context, obj any) (CallRecordFilter, error) {
+	var it CallRecordFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"numbers", "direction", "minDuration", "maxDuration", "from", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "numbers":
+			data, err := ec.unmarshalOCallRecordNumbers2ᚖswitchboardᚋgraphᚋgenᚐCallRecordNumbers(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Numbers = data
+		case "direction":
+			data, err := ec.unmarshalOCallDirection2ᚖswitchboardᚋgraphᚋmodelᚐDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		case "minDuration":
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MinDuration = data
+		case "maxDuration":
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxDuration = data
+		case "from":
+			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
+		case "to":
+			data, err := ec.unmarshalOTime2ᚖswitchboardᚋinternalᚋclockᚐMicros(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputCallRecordNumbers(ctx context.Context, obj any) (CallRecordNumbers, error) {
+	var it CallRecordNumbers
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"anyOf", "noneOf"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "anyOf":
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AnyOf = data
+		case "noneOf":
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NoneOf = data
 		}
 	}
 	return it, nil
@@ -11013,6 +13731,60 @@ func (ec *executionContext) unmarshalInputCreateApiTokenInput(ctx context.Contex
 				return it, err
 			}
 			it.Comment = data
+		case "idempotencyKey":
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputCreateNumberGroupInput(ctx context.Context, obj any) (CreateNumberGroupInput, error) {
+	var it CreateNumberGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["policy"]; !present {
+		asMap["policy"] = "STICKY"
+	}
+	if _, present := asMap["numberIds"]; !present {
+		asMap["numberIds"] = []any{}
+	}
+
+	fieldsInOrder := [...]string{"name", "policy", "numberIds", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "policy":
+			data, err := ec.unmarshalNNumberGroupPolicy2switchboardᚋentᚋnumbergroupᚐPolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Policy = data
+		case "numberIds":
+			data, err := ec.unmarshalNID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NumberIds = data
 		case "idempotencyKey":
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
 			if err != nil {
@@ -11276,6 +14048,32 @@ func (ec *executionContext) unmarshalInputCreateTrunkInput(ctx context.Context, 
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDeleteNumberGroupInput(ctx context.Context, obj any) (DeleteNumberGroupInput, error) {
+	var it DeleteNumberGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputDeleteNumberInput(ctx context.Context, obj any) (DeleteNumberInput, error) {
 	var it DeleteNumberInput
 	if obj == nil {
@@ -11401,6 +14199,64 @@ func (ec *executionContext) unmarshalInputHangUpInput(ctx context.Context, obj a
 				return it, err
 			}
 			it.CallID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputImportRecordsInput(ctx context.Context, obj any) (ImportRecordsInput, error) {
+	var it ImportRecordsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputLinkCarrierInput(ctx context.Context, obj any) (LinkCarrierInput, error) {
+	var it LinkCarrierInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"carrier", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "carrier":
+			data, err := ec.unmarshalNCarrier2switchboardᚋentᚋcarrierlinkᚐCarrier(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Carrier = data
+		case "idempotencyKey":
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -11714,7 +14570,7 @@ func (ec *executionContext) unmarshalInputPlaceCallInput(ctx context.Context, ob
 		asMap["userData"] = ""
 	}
 
-	fieldsInOrder := [...]string{"from", "to", "first", "message", "language", "record", "ringFor", "maxDuration", "userData", "clientKey", "idempotencyKey"}
+	fieldsInOrder := [...]string{"from", "groupId", "to", "first", "message", "language", "record", "ringFor", "maxDuration", "userData", "clientKey", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -11727,6 +14583,12 @@ func (ec *executionContext) unmarshalInputPlaceCallInput(ctx context.Context, ob
 				return it, err
 			}
 			it.From = data
+		case "groupId":
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.GroupID = data
 		case "to":
 			data, err := ec.unmarshalNString2string(ctx, v)
 			if err != nil {
@@ -11868,6 +14730,44 @@ func (ec *executionContext) unmarshalInputRegenerateApiKeyInput(ctx context.Cont
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputRegisterByMailInput(ctx context.Context, obj any) (RegisterByMailInput, error) {
+	var it RegisterByMailInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"email", "password", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "email":
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = data
+		case "password":
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "idempotencyKey":
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputRegisterInput(ctx context.Context, obj any) (RegisterInput, error) {
 	var it RegisterInput
 	if obj == nil {
@@ -11901,6 +14801,38 @@ func (ec *executionContext) unmarshalInputRegisterInput(ctx context.Context, obj
 				return it, err
 			}
 			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRemoveFromNumberGroupInput(ctx context.Context, obj any) (RemoveFromNumberGroupInput, error) {
+	var it RemoveFromNumberGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"id", "numberIds"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "numberIds":
+			data, err := ec.unmarshalNID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NumberIds = data
 		}
 	}
 	return it, nil
@@ -12245,6 +15177,32 @@ func (ec *executionContext) unmarshalInputUnblockNumberInput(ctx context.Context
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputUnlinkCarrierInput(ctx context.Context, obj any) (UnlinkCarrierInput, error) {
+	var it UnlinkCarrierInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputUnmaskNumbersInput(ctx context.Context, obj any) (UnmaskNumbersInput, error) {
 	var it UnmaskNumbersInput
 	if obj == nil {
@@ -12266,6 +15224,76 @@ func (ec *executionContext) unmarshalInputUnmaskNumbersInput(ctx context.Context
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateCarrierLinkInput(ctx context.Context, obj any) (UpdateCarrierLinkInput, error) {
+	var it UpdateCarrierLinkInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"id", "importEvery"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "importEvery":
+			data, err := ec.unmarshalNSeconds2timeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ImportEvery = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateNumberGroupInput(ctx context.Context, obj any) (UpdateNumberGroupInput, error) {
+	var it UpdateNumberGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := obj.(map[string]any)
+
+	fieldsInOrder := [...]string{"id", "name", "policy"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "policy":
+			data, err := ec.unmarshalONumberGroupPolicy2ᚖswitchboardᚋentᚋnumbergroupᚐPolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Policy = data
 		}
 	}
 	return it, nil
@@ -12495,6 +15523,20 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._MaskEvent(ctx, sel, obj)
+	case model.GroupEvent:
+		return ec._GroupEvent(ctx, sel, &obj)
+	case *model.GroupEvent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._GroupEvent(ctx, sel, obj)
+	case model.CarrierEvent:
+		return ec._CarrierEvent(ctx, sel, &obj)
+	case *model.CarrierEvent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._CarrierEvent(ctx, sel, obj)
 	case model.CallEvent:
 		return ec._CallEvent(ctx, sel, &obj)
 	case *model.CallEvent:
@@ -12537,6 +15579,8 @@ var accountEdgeImplementors = []string{"AccountEdge"}
 
 var accountEventImplementors = []string{"AccountEvent", "Event"}
 
+var addToNumberGroupPayloadImplementors = []string{"AddToNumberGroupPayload"}
+
 var apiTokenImplementors = []string{"ApiToken", "Node"}
 
 var apiTokenConnectionImplementors = []string{"ApiTokenConnection"}
@@ -12561,7 +15605,21 @@ var callEdgeImplementors = []string{"CallEdge"}
 
 var callEventImplementors = []string{"CallEvent", "Event"}
 
+var callRecordImplementors = []string{"CallRecord", "Node"}
+
+var callRecordConnectionImplementors = []string{"CallRecordConnection"}
+
+var callRecordEdgeImplementors = []string{"CallRecordEdge"}
+
 var captchaImplementors = []string{"Captcha"}
+
+var carrierEventImplementors = []string{"CarrierEvent", "Event"}
+
+var carrierLinkImplementors = []string{"CarrierLink", "Node"}
+
+var carrierLinkConnectionImplementors = []string{"CarrierLinkConnection"}
+
+var carrierLinkEdgeImplementors = []string{"CarrierLinkEdge"}
 
 var changeNumberPinPayloadImplementors = []string{"ChangeNumberPinPayload"}
 
@@ -12571,11 +15629,15 @@ var claimOperatorPayloadImplementors = []string{"ClaimOperatorPayload"}
 
 var createApiTokenPayloadImplementors = []string{"CreateApiTokenPayload"}
 
+var createNumberGroupPayloadImplementors = []string{"CreateNumberGroupPayload"}
+
 var createNumberPayloadImplementors = []string{"CreateNumberPayload"}
 
 var createSipNumberPayloadImplementors = []string{"CreateSipNumberPayload"}
 
 var createTrunkPayloadImplementors = []string{"CreateTrunkPayload"}
+
+var deleteNumberGroupPayloadImplementors = []string{"DeleteNumberGroupPayload"}
 
 var deleteNumberPayloadImplementors = []string{"DeleteNumberPayload"}
 
@@ -12587,7 +15649,15 @@ var deleteTrunkPayloadImplementors = []string{"DeleteTrunkPayload"}
 
 var fileImplementors = []string{"File"}
 
+var groupEventImplementors = []string{"GroupEvent", "Event"}
+
 var hangUpPayloadImplementors = []string{"HangUpPayload"}
+
+var importProgressImplementors = []string{"ImportProgress"}
+
+var importRecordsPayloadImplementors = []string{"ImportRecordsPayload"}
+
+var linkCarrierPayloadImplementors = []string{"LinkCarrierPayload"}
 
 var loginPayloadImplementors = []string{"LoginPayload"}
 
@@ -12615,6 +15685,8 @@ var messageReceivedEventImplementors = []string{"MessageReceivedEvent", "Event"}
 
 var mutationImplementors = []string{"Mutation"}
 
+var noticeChannelImplementors = []string{"NoticeChannel", "Node"}
+
 var numberImplementors = []string{"Number", "Node"}
 
 var numberConnectionImplementors = []string{"NumberConnection"}
@@ -12622,6 +15694,12 @@ var numberConnectionImplementors = []string{"NumberConnection"}
 var numberEdgeImplementors = []string{"NumberEdge"}
 
 var numberEventImplementors = []string{"NumberEvent", "Event"}
+
+var numberGroupImplementors = []string{"NumberGroup", "Node"}
+
+var numberGroupConnectionImplementors = []string{"NumberGroupConnection"}
+
+var numberGroupEdgeImplementors = []string{"NumberGroupEdge"}
 
 var pageInfoImplementors = []string{"PageInfo"}
 
@@ -12935,6 +16013,138 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "callRecords":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_callRecords(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "carrierLink":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_carrierLink(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "carrierLinks":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_carrierLinks(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "numberGroup":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_numberGroup(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "numberGroups":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_numberGroups(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "noticeChannels":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_noticeChannels(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "mask":
 			field := field
 
@@ -13156,7 +16366,11 @@ var recordingEventImplementors = []string{"RecordingEvent", "Event"}
 
 var regenerateApiKeyPayloadImplementors = []string{"RegenerateApiKeyPayload"}
 
+var registerByMailPayloadImplementors = []string{"RegisterByMailPayload"}
+
 var registerPayloadImplementors = []string{"RegisterPayload"}
+
+var removeFromNumberGroupPayloadImplementors = []string{"RemoveFromNumberGroupPayload"}
 
 var revokeApiTokenPayloadImplementors = []string{"RevokeApiTokenPayload"}
 
@@ -13222,7 +16436,13 @@ var trunkEdgeImplementors = []string{"TrunkEdge"}
 
 var unblockNumberPayloadImplementors = []string{"UnblockNumberPayload"}
 
+var unlinkCarrierPayloadImplementors = []string{"UnlinkCarrierPayload"}
+
 var unmaskNumbersPayloadImplementors = []string{"UnmaskNumbersPayload"}
+
+var updateCarrierLinkPayloadImplementors = []string{"UpdateCarrierLinkPayload"}
+
+var updateNumberGroupPayloadImplementors = []string{"UpdateNumberGroupPayload"}
 
 var updateNumberPayloadImplementors = []string{"UpdateNumberPayload"}
 
@@ -13644,6 +16864,21 @@ func (ec *executionContext) marshalNAccountConnection2ᚖswitchboardᚋgraphᚋm
 	return ec._AccountConnection(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNAddToNumberGroupInput2switchboardᚋgraphᚋgenᚐAddToNumberGroupInput(ctx context.Context, v any) (AddToNumberGroupInput, error) {
+	res, err := ec.unmarshalInputAddToNumberGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAddToNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐAddToNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, v *AddToNumberGroupPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AddToNumberGroupPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNApiScope2switchboardᚋcommsᚐScope(ctx context.Context, v any) (comms.Scope, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNApiScope2switchboardᚋcommsᚐScope[tmp]
@@ -13776,20 +17011,20 @@ func (ec *executionContext) marshalNCallConnection2ᚖswitchboardᚋgraphᚋmode
 	return ec._CallConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNCallDirection2switchboardᚋentᚋcallᚐDirection(ctx context.Context, v any) (call.Direction, error) {
+func (ec *executionContext) unmarshalNCallDirection2switchboardᚋgraphᚋmodelᚐDirection(ctx context.Context, v any) (model.Direction, error) {
 	tmp, err := graphql.UnmarshalString(v)
-	res := unmarshalNCallDirection2switchboardᚋentᚋcallᚐDirection[tmp]
+	res := unmarshalNCallDirection2switchboardᚋgraphᚋmodelᚐDirection[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 var (
-	unmarshalNCallDirection2switchboardᚋentᚋcallᚐDirection = map[string]call.Direction{
-		"INCOMING": call.DirectionIncoming,
-		"OUTGOING": call.DirectionOutgoing,
+	unmarshalNCallDirection2switchboardᚋgraphᚋmodelᚐDirection = map[string]model.Direction{
+		"INCOMING": model.Incoming,
+		"OUTGOING": model.Outgoing,
 	}
-	marshalNCallDirection2switchboardᚋentᚋcallᚐDirection = map[call.Direction]string{
-		call.DirectionIncoming: "INCOMING",
-		call.DirectionOutgoing: "OUTGOING",
+	marshalNCallDirection2switchboardᚋgraphᚋmodelᚐDirection = map[model.Direction]string{
+		model.Incoming: "INCOMING",
+		model.Outgoing: "OUTGOING",
 	}
 )
 
@@ -13828,6 +17063,16 @@ var (
 	}
 )
 
+func (ec *executionContext) marshalNCallRecordConnection2ᚖswitchboardᚋgraphᚋmodelᚐCallRecordConnection(ctx context.Context, sel ast.SelectionSet, v *model.CallRecordConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._CallRecordConnection(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNCallSide2switchboardᚋgraphᚋgenᚐCallSide(ctx context.Context, v any) (CallSide, error) {
 	var res CallSide
 	err := res.UnmarshalGQL(v)
@@ -13857,6 +17102,25 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNCallWay2switchboardᚋentᚋcallrecordᚐWay(ctx context.Context, v any) (callrecord.Way, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCallWay2switchboardᚋentᚋcallrecordᚐWay[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNCallWay2switchboardᚋentᚋcallrecordᚐWay = map[string]callrecord.Way{
+		"INCOMING": callrecord.WayIncoming,
+		"OUTGOING": callrecord.WayOutgoing,
+		"TRANSFER": callrecord.WayTransfer,
+	}
+	marshalNCallWay2switchboardᚋentᚋcallrecordᚐWay = map[callrecord.Way]string{
+		callrecord.WayIncoming: "INCOMING",
+		callrecord.WayOutgoing: "OUTGOING",
+		callrecord.WayTransfer: "TRANSFER",
+	}
+)
+
 func (ec *executionContext) marshalNCaptcha2ᚖswitchboardᚋgraphᚋgenᚐCaptcha(ctx context.Context, sel ast.SelectionSet, v *Captcha) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -13866,6 +17130,50 @@ func (ec *executionContext) marshalNCaptcha2ᚖswitchboardᚋgraphᚋgenᚐCaptc
 	}
 	return ec._Captcha(ctx, sel, v)
 }
+
+func (ec *executionContext) unmarshalNCarrier2switchboardᚋentᚋcarrierlinkᚐCarrier(ctx context.Context, v any) (carrierlink.Carrier, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCarrier2switchboardᚋentᚋcarrierlinkᚐCarrier[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNCarrier2switchboardᚋentᚋcarrierlinkᚐCarrier = map[string]carrierlink.Carrier{
+		"OVH": carrierlink.CarrierOvh,
+	}
+	marshalNCarrier2switchboardᚋentᚋcarrierlinkᚐCarrier = map[carrierlink.Carrier]string{
+		carrierlink.CarrierOvh: "OVH",
+	}
+)
+
+func (ec *executionContext) marshalNCarrierLinkConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.CarrierLink]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._CarrierLinkConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNCarrierLinkState2switchboardᚋentᚋcarrierlinkᚐState(ctx context.Context, v any) (carrierlink.State, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNCarrierLinkState2switchboardᚋentᚋcarrierlinkᚐState[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNCarrierLinkState2switchboardᚋentᚋcarrierlinkᚐState = map[string]carrierlink.State{
+		"PENDING":   carrierlink.StatePending,
+		"ACTIVE":    carrierlink.StateActive,
+		"WITHDRAWN": carrierlink.StateWithdrawn,
+	}
+	marshalNCarrierLinkState2switchboardᚋentᚋcarrierlinkᚐState = map[carrierlink.State]string{
+		carrierlink.StatePending:   "PENDING",
+		carrierlink.StateActive:    "ACTIVE",
+		carrierlink.StateWithdrawn: "WITHDRAWN",
+	}
+)
 
 func (ec *executionContext) unmarshalNChangeNumberPinInput2switchboardᚋgraphᚋgenᚐChangeNumberPINInput(ctx context.Context, v any) (ChangeNumberPINInput, error) {
 	res, err := ec.unmarshalInputChangeNumberPinInput(ctx, v)
@@ -13927,6 +17235,21 @@ func (ec *executionContext) marshalNCreateApiTokenPayload2ᚖswitchboardᚋgraph
 	return ec._CreateApiTokenPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNCreateNumberGroupInput2switchboardᚋgraphᚋgenᚐCreateNumberGroupInput(ctx context.Context, v any) (CreateNumberGroupInput, error) {
+	res, err := ec.unmarshalInputCreateNumberGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCreateNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐCreateNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, v *CreateNumberGroupPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._CreateNumberGroupPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNCreateNumberInput2switchboardᚋgraphᚋgenᚐCreateNumberInput(ctx context.Context, v any) (CreateNumberInput, error) {
 	res, err := ec.unmarshalInputCreateNumberInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -13970,6 +17293,21 @@ func (ec *executionContext) marshalNCreateTrunkPayload2ᚖswitchboardᚋgraphᚋ
 		return graphql.Null
 	}
 	return ec._CreateTrunkPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDeleteNumberGroupInput2switchboardᚋgraphᚋgenᚐDeleteNumberGroupInput(ctx context.Context, v any) (DeleteNumberGroupInput, error) {
+	res, err := ec.unmarshalInputDeleteNumberGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐDeleteNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, v *DeleteNumberGroupPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DeleteNumberGroupPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNDeleteNumberInput2switchboardᚋgraphᚋgenᚐDeleteNumberInput(ctx context.Context, v any) (DeleteNumberInput, error) {
@@ -14080,6 +17418,13 @@ var (
 		"PHONE_DELETED":       comms.PhoneDeleted,
 		"PHONE_REGISTERED":    comms.PhoneRegistered,
 		"PHONE_UNREGISTERED":  comms.PhoneUnregistered,
+		"GROUP_CREATED":       comms.GroupCreated,
+		"GROUP_UPDATED":       comms.GroupUpdated,
+		"GROUP_DELETED":       comms.GroupDeleted,
+		"CARRIER_LINKED":      comms.CarrierLinked,
+		"CARRIER_WITHDRAWN":   comms.CarrierWithdrawn,
+		"CARRIER_UNLINKED":    comms.CarrierUnlinked,
+		"RECORDS_IMPORT":      comms.RecordsImport,
 	}
 	marshalNEventKind2switchboardᚋcommsᚐKind = map[comms.Kind]string{
 		comms.MessageReceived:   "MESSAGE_RECEIVED",
@@ -14112,6 +17457,13 @@ var (
 		comms.PhoneDeleted:      "PHONE_DELETED",
 		comms.PhoneRegistered:   "PHONE_REGISTERED",
 		comms.PhoneUnregistered: "PHONE_UNREGISTERED",
+		comms.GroupCreated:      "GROUP_CREATED",
+		comms.GroupUpdated:      "GROUP_UPDATED",
+		comms.GroupDeleted:      "GROUP_DELETED",
+		comms.CarrierLinked:     "CARRIER_LINKED",
+		comms.CarrierWithdrawn:  "CARRIER_WITHDRAWN",
+		comms.CarrierUnlinked:   "CARRIER_UNLINKED",
+		comms.RecordsImport:     "RECORDS_IMPORT",
 	}
 )
 
@@ -14174,9 +17526,39 @@ func (ec *executionContext) unmarshalNID2ᚕstringᚄ(ctx context.Context, v any
 	return res, nil
 }
 
+func (ec *executionContext) unmarshalNImportRecordsInput2switchboardᚋgraphᚋgenᚐImportRecordsInput(ctx context.Context, v any) (ImportRecordsInput, error) {
+	res, err := ec.unmarshalInputImportRecordsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNImportRecordsPayload2ᚖswitchboardᚋgraphᚋgenᚐImportRecordsPayload(ctx context.Context, sel ast.SelectionSet, v *ImportRecordsPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ImportRecordsPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
 	res, err := graphql.UnmarshalInt(v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNLinkCarrierInput2switchboardᚋgraphᚋgenᚐLinkCarrierInput(ctx context.Context, v any) (LinkCarrierInput, error) {
+	res, err := ec.unmarshalInputLinkCarrierInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNLinkCarrierPayload2ᚖswitchboardᚋgraphᚋgenᚐLinkCarrierPayload(ctx context.Context, sel ast.SelectionSet, v *LinkCarrierPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._LinkCarrierPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNLoginInput2switchboardᚋgraphᚋgenᚐLoginInput(ctx context.Context, v any) (LoginInput, error) {
@@ -14347,6 +17729,42 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNNoticeChannelKind2switchboardᚋentᚋfollowerᚐChannel(ctx context.Context, v any) (follower.Channel, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNNoticeChannelKind2switchboardᚋentᚋfollowerᚐChannel[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNNoticeChannelKind2switchboardᚋentᚋfollowerᚐChannel = map[string]follower.Channel{
+		"MATRIX": follower.ChannelMatrix,
+		"PUSH":   follower.ChannelPush,
+	}
+	marshalNNoticeChannelKind2switchboardᚋentᚋfollowerᚐChannel = map[follower.Channel]string{
+		follower.ChannelMatrix: "MATRIX",
+		follower.ChannelPush:   "PUSH",
+	}
+)
+
+func (ec *executionContext) unmarshalNNoticeChannelState2switchboardᚋgraphᚋmodelᚐChannelState(ctx context.Context, v any) (model.ChannelState, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNNoticeChannelState2switchboardᚋgraphᚋmodelᚐChannelState[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNNoticeChannelState2switchboardᚋgraphᚋmodelᚐChannelState = map[string]model.ChannelState{
+		"GOOD":     model.ChannelGood,
+		"RETRYING": model.ChannelRetrying,
+		"STOPPED":  model.ChannelStopped,
+	}
+	marshalNNoticeChannelState2switchboardᚋgraphᚋmodelᚐChannelState = map[model.ChannelState]string{
+		model.ChannelGood:     "GOOD",
+		model.ChannelRetrying: "RETRYING",
+		model.ChannelStopped:  "STOPPED",
+	}
+)
+
 func (ec *executionContext) unmarshalNNumberAbility2switchboardᚋentᚋnumberᚐAbility(ctx context.Context, v any) (number.Ability, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNNumberAbility2switchboardᚋentᚋnumberᚐAbility[tmp]
@@ -14366,7 +17784,7 @@ var (
 	}
 )
 
-func (ec *executionContext) marshalNNumberConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[ent.Number]) graphql.Marshaler {
+func (ec *executionContext) marshalNNumberConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.Number]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -14375,6 +17793,33 @@ func (ec *executionContext) marshalNNumberConnection2ᚖswitchboardᚋgraphᚋmo
 	}
 	return ec._NumberConnection(ctx, sel, v)
 }
+
+func (ec *executionContext) marshalNNumberGroupConnection2ᚖswitchboardᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[model.NumberGroup]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._NumberGroupConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNNumberGroupPolicy2switchboardᚋentᚋnumbergroupᚐPolicy(ctx context.Context, v any) (numbergroup.Policy, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNNumberGroupPolicy2switchboardᚋentᚋnumbergroupᚐPolicy[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalNNumberGroupPolicy2switchboardᚋentᚋnumbergroupᚐPolicy = map[string]numbergroup.Policy{
+		"STICKY":              numbergroup.PolicySticky,
+		"LEAST_RECENTLY_USED": numbergroup.PolicyLeastRecentlyUsed,
+	}
+	marshalNNumberGroupPolicy2switchboardᚋentᚋnumbergroupᚐPolicy = map[numbergroup.Policy]string{
+		numbergroup.PolicySticky:            "STICKY",
+		numbergroup.PolicyLeastRecentlyUsed: "LEAST_RECENTLY_USED",
+	}
+)
 
 func (ec *executionContext) unmarshalNNumberSource2switchboardᚋentᚋnumberᚐSource(ctx context.Context, v any) (number.Source, error) {
 	tmp, err := graphql.UnmarshalString(v)
@@ -14515,6 +17960,21 @@ func (ec *executionContext) marshalNRegenerateApiKeyPayload2ᚖswitchboardᚋgra
 	return ec._RegenerateApiKeyPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNRegisterByMailInput2switchboardᚋgraphᚋgenᚐRegisterByMailInput(ctx context.Context, v any) (RegisterByMailInput, error) {
+	res, err := ec.unmarshalInputRegisterByMailInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRegisterByMailPayload2ᚖswitchboardᚋgraphᚋgenᚐRegisterByMailPayload(ctx context.Context, sel ast.SelectionSet, v *RegisterByMailPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RegisterByMailPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNRegisterInput2switchboardᚋgraphᚋgenᚐRegisterInput(ctx context.Context, v any) (RegisterInput, error) {
 	res, err := ec.unmarshalInputRegisterInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14528,6 +17988,21 @@ func (ec *executionContext) marshalNRegisterPayload2ᚖswitchboardᚋgraphᚋgen
 		return graphql.Null
 	}
 	return ec._RegisterPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRemoveFromNumberGroupInput2switchboardᚋgraphᚋgenᚐRemoveFromNumberGroupInput(ctx context.Context, v any) (RemoveFromNumberGroupInput, error) {
+	res, err := ec.unmarshalInputRemoveFromNumberGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRemoveFromNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐRemoveFromNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, v *RemoveFromNumberGroupPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RemoveFromNumberGroupPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNRevokeApiTokenInput2switchboardᚋgraphᚋgenᚐRevokeApiTokenInput(ctx context.Context, v any) (RevokeApiTokenInput, error) {
@@ -14564,6 +18039,11 @@ func (ec *executionContext) marshalNRouteExplanation2ᚖswitchboardᚋgraphᚋge
 func (ec *executionContext) unmarshalNRouteTargetKind2switchboardᚋgraphᚋgenᚐRouteTargetKind(ctx context.Context, v any) (RouteTargetKind, error) {
 	var res RouteTargetKind
 	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNSeconds2timeᚐDuration(ctx context.Context, v any) (time.Duration, error) {
+	res, err := model.UnmarshalSeconds(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -14809,6 +18289,21 @@ func (ec *executionContext) marshalNUnblockNumberPayload2ᚖswitchboardᚋgraph�
 	return ec._UnblockNumberPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNUnlinkCarrierInput2switchboardᚋgraphᚋgenᚐUnlinkCarrierInput(ctx context.Context, v any) (UnlinkCarrierInput, error) {
+	res, err := ec.unmarshalInputUnlinkCarrierInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUnlinkCarrierPayload2ᚖswitchboardᚋgraphᚋgenᚐUnlinkCarrierPayload(ctx context.Context, sel ast.SelectionSet, v *UnlinkCarrierPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UnlinkCarrierPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNUnmaskNumbersInput2switchboardᚋgraphᚋgenᚐUnmaskNumbersInput(ctx context.Context, v any) (UnmaskNumbersInput, error) {
 	res, err := ec.unmarshalInputUnmaskNumbersInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14822,6 +18317,36 @@ func (ec *executionContext) marshalNUnmaskNumbersPayload2ᚖswitchboardᚋgraph�
 		return graphql.Null
 	}
 	return ec._UnmaskNumbersPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNUpdateCarrierLinkInput2switchboardᚋgraphᚋgenᚐUpdateCarrierLinkInput(ctx context.Context, v any) (UpdateCarrierLinkInput, error) {
+	res, err := ec.unmarshalInputUpdateCarrierLinkInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUpdateCarrierLinkPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateCarrierLinkPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateCarrierLinkPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UpdateCarrierLinkPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNUpdateNumberGroupInput2switchboardᚋgraphᚋgenᚐUpdateNumberGroupInput(ctx context.Context, v any) (UpdateNumberGroupInput, error) {
+	res, err := ec.unmarshalInputUpdateNumberGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUpdateNumberGroupPayload2ᚖswitchboardᚋgraphᚋgenᚐUpdateNumberGroupPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateNumberGroupPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UpdateNumberGroupPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNUpdateNumberInput2switchboardᚋgraphᚋgenᚐUpdateNumberInput(ctx context.Context, v any) (UpdateNumberInput, error) {
@@ -15041,23 +18566,23 @@ func (ec *executionContext) marshalOCall2ᚖswitchboardᚋgraphᚋmodelᚐCall(c
 	return ec._Call(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection(ctx context.Context, v any) (*call.Direction, error) {
+func (ec *executionContext) unmarshalOCallDirection2ᚖswitchboardᚋgraphᚋmodelᚐDirection(ctx context.Context, v any) (*model.Direction, error) {
 	if v == nil {
 		return nil, nil
 	}
 	tmp, err := graphql.UnmarshalString(v)
-	res := unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection[tmp]
+	res := unmarshalOCallDirection2ᚖswitchboardᚋgraphᚋmodelᚐDirection[tmp]
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 var (
-	unmarshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection = map[string]call.Direction{
-		"INCOMING": call.DirectionIncoming,
-		"OUTGOING": call.DirectionOutgoing,
+	unmarshalOCallDirection2ᚖswitchboardᚋgraphᚋmodelᚐDirection = map[string]model.Direction{
+		"INCOMING": model.Incoming,
+		"OUTGOING": model.Outgoing,
 	}
-	marshalOCallDirection2ᚖswitchboardᚋentᚋcallᚐDirection = map[call.Direction]string{
-		call.DirectionIncoming: "INCOMING",
-		call.DirectionOutgoing: "OUTGOING",
+	marshalOCallDirection2ᚖswitchboardᚋgraphᚋmodelᚐDirection = map[model.Direction]string{
+		model.Incoming: "INCOMING",
+		model.Outgoing: "OUTGOING",
 	}
 )
 
@@ -15175,6 +18700,22 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalOCallRecordFilter2ᚖswitchboardᚋgraphᚋgenᚐCallRecordFilter(ctx context.Context, v any) (*CallRecordFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCallRecordFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOCallRecordNumbers2ᚖswitchboardᚋgraphᚋgenᚐCallRecordNumbers(ctx context.Context, v any) (*CallRecordNumbers, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCallRecordNumbers(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOCallStatus2ᚕswitchboardᚋentᚋcallᚐStatusᚄ(ctx context.Context, v any) ([]call.Status, error) {
 	if v == nil {
 		return nil, nil
@@ -15190,6 +18731,45 @@ func (ec *executionContext) unmarshalOCallStatus2ᚕswitchboardᚋentᚋcallᚐS
 	}
 	return res, nil
 }
+
+func (ec *executionContext) marshalOCarrierLink2ᚖswitchboardᚋgraphᚋmodelᚐCarrierLink(ctx context.Context, sel ast.SelectionSet, v *model.CarrierLink) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CarrierLink(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOCarrierProblem2ᚖswitchboardᚋcommsᚋcarrierᚐProblem(ctx context.Context, v any) (*carrier.Problem, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOCarrierProblem2ᚖswitchboardᚋcommsᚋcarrierᚐProblem[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalOCarrierProblem2ᚖswitchboardᚋcommsᚋcarrierᚐProblem = map[string]carrier.Problem{
+		"PENDING":     carrier.ProblemPending,
+		"WITHDRAWN":   carrier.ProblemWithdrawn,
+		"REFUSED":     carrier.ProblemRefused,
+		"LIMITED":     carrier.ProblemLimited,
+		"UNREACHABLE": carrier.ProblemUnreachable,
+		"SLOW":        carrier.ProblemSlow,
+		"NONSENSE":    carrier.ProblemNonsense,
+		"OURS":        carrier.ProblemOurs,
+	}
+	marshalOCarrierProblem2ᚖswitchboardᚋcommsᚋcarrierᚐProblem = map[carrier.Problem]string{
+		carrier.ProblemPending:     "PENDING",
+		carrier.ProblemWithdrawn:   "WITHDRAWN",
+		carrier.ProblemRefused:     "REFUSED",
+		carrier.ProblemLimited:     "LIMITED",
+		carrier.ProblemUnreachable: "UNREACHABLE",
+		carrier.ProblemSlow:        "SLOW",
+		carrier.ProblemNonsense:    "NONSENSE",
+		carrier.ProblemOurs:        "OURS",
+	}
+)
 
 func (ec *executionContext) unmarshalOEventKind2ᚕswitchboardᚋcommsᚐKindᚄ(ctx context.Context, v any) ([]comms.Kind, error) {
 	if v == nil {
@@ -15347,12 +18927,73 @@ var (
 	}
 )
 
-func (ec *executionContext) marshalONumber2ᚖswitchboardᚋentᚐNumber(ctx context.Context, sel ast.SelectionSet, v *ent.Number) graphql.Marshaler {
+func (ec *executionContext) unmarshalONoticeProblem2ᚖswitchboardᚋcommsᚋnoticeᚐProblem(ctx context.Context, v any) (*notice.Problem, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalONoticeProblem2ᚖswitchboardᚋcommsᚋnoticeᚐProblem[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalONoticeProblem2ᚖswitchboardᚋcommsᚋnoticeᚐProblem = map[string]notice.Problem{
+		"AWAY":           notice.Away,
+		"LIMITED":        notice.Limited,
+		"LOGGED_OUT":     notice.LoggedOut,
+		"UNKNOWN_USER":   notice.UnknownUser,
+		"REFUSED":        notice.Refused,
+		"LEFT":           notice.Left,
+		"GONE":           notice.Gone,
+		"BAD_TOKEN":      notice.BadToken,
+		"NOT_CONFIGURED": notice.NotConfigured,
+	}
+	marshalONoticeProblem2ᚖswitchboardᚋcommsᚋnoticeᚐProblem = map[notice.Problem]string{
+		notice.Away:          "AWAY",
+		notice.Limited:       "LIMITED",
+		notice.LoggedOut:     "LOGGED_OUT",
+		notice.UnknownUser:   "UNKNOWN_USER",
+		notice.Refused:       "REFUSED",
+		notice.Left:          "LEFT",
+		notice.Gone:          "GONE",
+		notice.BadToken:      "BAD_TOKEN",
+		notice.NotConfigured: "NOT_CONFIGURED",
+	}
+)
+
+func (ec *executionContext) marshalONumber2ᚖswitchboardᚋgraphᚋmodelᚐNumber(ctx context.Context, sel ast.SelectionSet, v *model.Number) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._Number(ctx, sel, v)
 }
+
+func (ec *executionContext) marshalONumberGroup2ᚖswitchboardᚋgraphᚋmodelᚐNumberGroup(ctx context.Context, sel ast.SelectionSet, v *model.NumberGroup) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._NumberGroup(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalONumberGroupPolicy2ᚖswitchboardᚋentᚋnumbergroupᚐPolicy(ctx context.Context, v any) (*numbergroup.Policy, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalONumberGroupPolicy2ᚖswitchboardᚋentᚋnumbergroupᚐPolicy[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+var (
+	unmarshalONumberGroupPolicy2ᚖswitchboardᚋentᚋnumbergroupᚐPolicy = map[string]numbergroup.Policy{
+		"STICKY":              numbergroup.PolicySticky,
+		"LEAST_RECENTLY_USED": numbergroup.PolicyLeastRecentlyUsed,
+	}
+	marshalONumberGroupPolicy2ᚖswitchboardᚋentᚋnumbergroupᚐPolicy = map[numbergroup.Policy]string{
+		numbergroup.PolicySticky:            "STICKY",
+		numbergroup.PolicyLeastRecentlyUsed: "LEAST_RECENTLY_USED",
+	}
+)
 
 func (ec *executionContext) unmarshalOPhoneNumber2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
 	if v == nil {

@@ -12,8 +12,10 @@ import (
 	"switchboard/ent"
 	"switchboard/ent/account"
 	"switchboard/ent/call"
+	"switchboard/ent/carrierlink"
 	"switchboard/ent/mask"
 	"switchboard/ent/message"
+	"switchboard/ent/numbergroup"
 	"switchboard/ent/recording"
 	"switchboard/ent/trunk"
 	"switchboard/graph/model"
@@ -22,6 +24,22 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 )
+
+// Which group, which numbers.
+type AddToNumberGroupInput struct {
+	// The group's id.
+	ID string `json:"id"`
+	// The ids of the account's numbers; at least one.
+	NumberIds []string `json:"numberIds"`
+}
+
+// What came of it.
+type AddToNumberGroupPayload struct {
+	// The group as it is now.
+	NumberGroup *model.NumberGroup `json:"numberGroup,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // Which number.
 type BlockNumberInput struct {
@@ -52,7 +70,7 @@ type CallFilter struct {
 	// Of one of these outcomes. An empty list is as none given.
 	Outcome []call.Outcome `json:"outcome,omitempty"`
 	// Only incoming, or only outgoing.
-	Direction *call.Direction `json:"direction,omitempty"`
+	Direction *model.Direction `json:"direction,omitempty"`
 	// Only live ones (`true`), or only those that have ended (`false`).
 	Live *bool `json:"live,omitempty"`
 	// With at least so many seconds of conversation.
@@ -63,6 +81,31 @@ type CallFilter struct {
 	Since *clock.Micros `json:"since,omitempty"`
 	// Created before this instant.
 	Until *clock.Micros `json:"until,omitempty"`
+}
+
+// Which call records. All that is given must hold.
+type CallRecordFilter struct {
+	// From or to certain numbers, or from and to none of them.
+	Numbers *CallRecordNumbers `json:"numbers,omitempty"`
+	// Only incoming, or only outgoing.
+	Direction *model.Direction `json:"direction,omitempty"`
+	// With at least so many seconds of conversation.
+	MinDuration *int `json:"minDuration,omitempty"`
+	// With at most so many seconds of conversation.
+	MaxDuration *int `json:"maxDuration,omitempty"`
+	// Begun at or after this instant.
+	From *clock.Micros `json:"from,omitempty"`
+	// Begun at or before this instant.
+	To *clock.Micros `json:"to,omitempty"`
+}
+
+// Numbers to look for in call records, on either side; at most 100. Telephone numbers may also be written with 00 in place of the plus; what is none is looked for
+// as it was written. An empty list is as none given.
+type CallRecordNumbers struct {
+	// Calls from or to any of these.
+	AnyOf []string `json:"anyOf,omitempty"`
+	// Calls from and to none of these.
+	NoneOf []string `json:"noneOf,omitempty"`
 }
 
 // A sum that a person can do.
@@ -88,7 +131,7 @@ type ChangeNumberPINInput struct {
 // What came of it.
 type ChangeNumberPINPayload struct {
 	// The number.
-	Number *ent.Number `json:"number,omitempty"`
+	Number *model.Number `json:"number,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -149,6 +192,28 @@ type CreateApiTokenPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Its name, policy and numbers.
+type CreateNumberGroupInput struct {
+	// Its name, 1 to 64 characters; no other group of the account has it.
+	Name string `json:"name"`
+	// Which of its numbers a call shows.
+	Policy numbergroup.Policy `json:"policy"`
+	// The ids of its numbers.
+	NumberIds []string `json:"numberIds"`
+	// Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type CreateNumberGroupPayload struct {
+	// The new group.
+	NumberGroup *model.NumberGroup `json:"numberGroup,omitempty"`
+	// Whether this is the first result of an earlier request with the same idempotency key.
+	Replayed bool `json:"replayed"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // How the number is called and protected.
 type CreateNumberInput struct {
 	// What to call it; at most 64 characters.
@@ -164,7 +229,7 @@ type CreateNumberInput struct {
 // What came of it.
 type CreateNumberPayload struct {
 	// The new number.
-	Number *ent.Number `json:"number,omitempty"`
+	Number *model.Number `json:"number,omitempty"`
 	// Whether this is the first result of an earlier request with the same idempotency key.
 	Replayed bool `json:"replayed"`
 	// What was wrong with the input.
@@ -241,6 +306,20 @@ type CreateTrunkPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Which group.
+type DeleteNumberGroupInput struct {
+	// The group's id.
+	ID string `json:"id"`
+}
+
+// What came of it.
+type DeleteNumberGroupPayload struct {
+	// The group as it was.
+	NumberGroup *model.NumberGroup `json:"numberGroup,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which number.
 type DeleteNumberInput struct {
 	// The number's id.
@@ -250,7 +329,7 @@ type DeleteNumberInput struct {
 // What came of it.
 type DeleteNumberPayload struct {
 	// The number as it was.
-	Number *ent.Number `json:"number,omitempty"`
+	Number *model.Number `json:"number,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -307,6 +386,40 @@ type HangUpInput struct {
 type HangUpPayload struct {
 	// The call as it is now. That it has ended is told by its event.
 	Call *model.Call `json:"call,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which link.
+type ImportRecordsInput struct {
+	// The link's id.
+	ID string `json:"id"`
+}
+
+// What came of it.
+type ImportRecordsPayload struct {
+	// The link as it is now.
+	CarrierLink *model.CarrierLink `json:"carrierLink,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which carrier.
+type LinkCarrierInput struct {
+	// The carrier.
+	Carrier carrierlink.Carrier `json:"carrier"`
+	// Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type LinkCarrierPayload struct {
+	// The link, which is PENDING until the customer has consented.
+	CarrierLink *model.CarrierLink `json:"carrierLink,omitempty"`
+	// The carrier's page on which he does that.
+	ConsentURL *string `json:"consentUrl,omitempty"`
+	// Whether this is the first result of an earlier request with the same idempotency key.
+	Replayed bool `json:"replayed"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -425,8 +538,10 @@ type Mutation struct {
 
 // Whom to call, and shown as what.
 type PlaceCallInput struct {
-	// The id of the account's number that is shown. Null only with `message`: the account's first number that may be shown, or none.
+	// The id of the account's number that is shown. Null only with `groupId`, or with `message`: the account's first number that may be shown, or none.
 	From *string `json:"from,omitempty"`
+	// In place of `from`: the id of the account's number group from which the number that is shown is taken, by the group's policy.
+	GroupID *string `json:"groupId,omitempty"`
 	// Whom to call: E.164, one of the account's telephones by its own number, or a number of the test world (+999000000001 to +999000000009).
 	To string `json:"to"`
 	// Click-to-call: whom to call first. Null: the telephones that `from` rings.
@@ -494,6 +609,26 @@ type RegenerateApiKeyPayload struct {
 }
 
 // What to register.
+type RegisterByMailInput struct {
+	// The email address, to which the link is mailed; letter case doesn't matter.
+	Email string `json:"email"`
+	// At least 8 characters.
+	Password string `json:"password"`
+	// Any text of your own, at most 255 characters: the same request with the same key within 24 hours is answered with the first result.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What came of it.
+type RegisterByMailPayload struct {
+	// The new account, not active yet.
+	Account *ent.Account `json:"account,omitempty"`
+	// Whether this is the first result of an earlier request with the same idempotency key.
+	Replayed bool `json:"replayed"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to register.
 type RegisterInput struct {
 	// The email address; letter case doesn't matter.
 	Email string `json:"email"`
@@ -513,6 +648,22 @@ type RegisterPayload struct {
 	ApiKey *string `json:"apiKey,omitempty"`
 	// Whether this is the first result of an earlier request with the same idempotency key.
 	Replayed bool `json:"replayed"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which group, which numbers.
+type RemoveFromNumberGroupInput struct {
+	// The group's id.
+	ID string `json:"id"`
+	// The ids of the account's numbers; at least one.
+	NumberIds []string `json:"numberIds"`
+}
+
+// What came of it.
+type RemoveFromNumberGroupPayload struct {
+	// The group as it is now.
+	NumberGroup *model.NumberGroup `json:"numberGroup,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -719,6 +870,20 @@ type UnblockNumberPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Which link.
+type UnlinkCarrierInput struct {
+	// The link's id.
+	ID string `json:"id"`
+}
+
+// What came of it.
+type UnlinkCarrierPayload struct {
+	// The link as it was.
+	CarrierLink *model.CarrierLink `json:"carrierLink,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which mask.
 type UnmaskNumbersInput struct {
 	// The mask's id.
@@ -734,6 +899,40 @@ type UnmaskNumbersPayload struct {
 }
 
 // What to change.
+type UpdateCarrierLinkInput struct {
+	// The link's id.
+	ID string `json:"id"`
+	// How long it waits between imports, from a minute to 30 days.
+	ImportEvery time.Duration `json:"importEvery"`
+}
+
+// What came of it.
+type UpdateCarrierLinkPayload struct {
+	// The link as it is now.
+	CarrierLink *model.CarrierLink `json:"carrierLink,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change. What is null stays.
+type UpdateNumberGroupInput struct {
+	// The group's id.
+	ID string `json:"id"`
+	// Its name, 1 to 64 characters; no other group of the account has it.
+	Name *string `json:"name,omitempty"`
+	// Which of its numbers a call shows.
+	Policy *numbergroup.Policy `json:"policy,omitempty"`
+}
+
+// What came of it.
+type UpdateNumberGroupPayload struct {
+	// The group as it is now.
+	NumberGroup *model.NumberGroup `json:"numberGroup,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change.
 type UpdateNumberInput struct {
 	// The number's id.
 	ID string `json:"id"`
@@ -744,7 +943,7 @@ type UpdateNumberInput struct {
 // What came of it.
 type UpdateNumberPayload struct {
 	// The number as it is now.
-	Number *ent.Number `json:"number,omitempty"`
+	Number *model.Number `json:"number,omitempty"`
 	// What was wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
@@ -1029,8 +1228,12 @@ const (
 	UserErrorCodeIdempotencyKeyReused UserErrorCode = "IDEMPOTENCY_KEY_REUSED"
 	// The data has more bytes than the server takes.
 	UserErrorCodeTooLarge UserErrorCode = "TOO_LARGE"
-	// No number is free for these parties: each that could serve them serves one of them already, or rests.
+	// No number is free for these parties: each that could serve them serves one of them already, or rests. Of a group: each of its numbers has all the calls that it can have at once.
 	UserErrorCodeNoNumberFree UserErrorCode = "NO_NUMBER_FREE"
+	// The account is not active: the link that was mailed to its address has yet to be followed.
+	UserErrorCodeNotActivated UserErrorCode = "NOT_ACTIVATED"
+	// The carrier's customer has not consented, or has taken that back.
+	UserErrorCodeNotConsented UserErrorCode = "NOT_CONSENTED"
 )
 
 var AllUserErrorCode = []UserErrorCode{
@@ -1049,11 +1252,13 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeIdempotencyKeyReused,
 	UserErrorCodeTooLarge,
 	UserErrorCodeNoNumberFree,
+	UserErrorCodeNotActivated,
+	UserErrorCodeNotConsented,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeInvalid, UserErrorCodeUnauthenticated, UserErrorCodeForbidden, UserErrorCodeNotFound, UserErrorCodeConflict, UserErrorCodeEmailTaken, UserErrorCodeNumberLimit, UserErrorCodeWrongAnswer, UserErrorCodeCaptcha, UserErrorCodeWrongPIN, UserErrorCodeBlocked, UserErrorCodeDisabled, UserErrorCodeIdempotencyKeyReused, UserErrorCodeTooLarge, UserErrorCodeNoNumberFree:
+	case UserErrorCodeInvalid, UserErrorCodeUnauthenticated, UserErrorCodeForbidden, UserErrorCodeNotFound, UserErrorCodeConflict, UserErrorCodeEmailTaken, UserErrorCodeNumberLimit, UserErrorCodeWrongAnswer, UserErrorCodeCaptcha, UserErrorCodeWrongPIN, UserErrorCodeBlocked, UserErrorCodeDisabled, UserErrorCodeIdempotencyKeyReused, UserErrorCodeTooLarge, UserErrorCodeNoNumberFree, UserErrorCodeNotActivated, UserErrorCodeNotConsented:
 		return true
 	}
 	return false

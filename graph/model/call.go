@@ -18,7 +18,7 @@ type Call struct {
 
 // Calls are what the calls of one list share.
 type Calls struct {
-	Numbers    *Batch[*comms.Number]
+	Numbers    *Batch[*Number]
 	Recordings *Batch[[]*Recording]
 	Masks      *Batch[*Mask]
 }
@@ -60,7 +60,7 @@ func ids[T any](list []T, of func(T) uuid.UUID) func() []uuid.UUID {
 }
 
 // Number is the account's number that took part.
-func (c *Call) Number(ctx context.Context) (*comms.Number, error) {
+func (c *Call) Number(ctx context.Context) (*Number, error) {
 	return c.list.Numbers.Get(ctx, idOrNil(c.NumberID))
 }
 
@@ -69,6 +69,9 @@ func (c *Call) Peer() *string { return orNil(c.Call.Peer) }
 
 // Second is whom it was put through to.
 func (c *Call) Second() *string { return orNil(c.Call.Second) }
+
+// Direction is which way it went.
+func (c *Call) Direction() Direction { return Direction(c.Call.Direction) }
 
 // Reason is why it ended.
 func (c *Call) Reason() *call.Why {

@@ -21,7 +21,10 @@ type MessageEvent struct {
 }
 
 // NumberEvent is something that happened to a number.
-type NumberEvent struct{ *comms.Event }
+type NumberEvent struct {
+	*comms.Event
+	Number *Number
+}
 
 // BlockEvent is a change of the blocklist.
 type BlockEvent struct{ *comms.Event }
@@ -57,6 +60,18 @@ type MaskEvent struct {
 	*comms.Event
 	Mask *Mask
 }
+
+// GroupEvent is something that happened to a number group.
+type GroupEvent struct {
+	*comms.Event
+	NumberGroup *NumberGroup
+}
+
+// CarrierEvent is something that happened to a link to a carrier.
+type CarrierEvent struct{ *comms.Event }
+
+// CarrierLink is the link as it was then.
+func (e *CarrierEvent) CarrierLink() *CarrierLink { return &CarrierLink{e.Carrier} }
 
 // PhoneEvent is something that happened to a telephone.
 type PhoneEvent struct {

@@ -12,7 +12,7 @@ import (
 // Mask is a mask with the numbers that its list shares.
 type Mask struct {
 	*comms.Mask
-	Numbers *Batch[*comms.Number]
+	Numbers *Batch[*Number]
 	Now     clock.Micros // when it is shown: what an event tells of is shown as it was then
 }
 
@@ -28,12 +28,12 @@ func MaskNumbers(list []*comms.Mask) func() []uuid.UUID {
 }
 
 // Number is X.
-func (m *Mask) Number(ctx context.Context) (*comms.Number, error) {
+func (m *Mask) Number(ctx context.Context) (*Number, error) {
 	return m.Numbers.Get(ctx, m.NumberID)
 }
 
 // SecondNumber is Y; nil for all kinds but AXYB.
-func (m *Mask) SecondNumber(ctx context.Context) (*comms.Number, error) {
+func (m *Mask) SecondNumber(ctx context.Context) (*Number, error) {
 	return m.Numbers.Get(ctx, idOrNil(m.SecondNumberID))
 }
 

@@ -21,7 +21,7 @@ const (
 
 // Source is what messages ask for that they don't carry.
 type Source interface {
-	NumbersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*comms.Number, error)
+	NumbersByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Number, error)
 	FileOf(ctx context.Context, m *comms.Message) *File
 }
 
@@ -37,7 +37,7 @@ type list struct {
 	viewer  uuid.UUID
 	items   []*comms.Message
 	once    sync.Once
-	numbers map[uuid.UUID]*comms.Number
+	numbers map[uuid.UUID]*Number
 	err     error
 }
 
@@ -50,11 +50,11 @@ type File struct {
 }
 
 // NewMessages shows messages to an account. known are numbers that needn't be read again.
-func NewMessages(source Source, viewer uuid.UUID, messages []*comms.Message, known ...*comms.Number) []*Message {
+func NewMessages(source Source, viewer uuid.UUID, messages []*comms.Message, known ...*Number) []*Message {
 	l := &list{source: source, viewer: viewer, items: messages}
 	for _, n := range known {
 		if l.numbers == nil {
-			l.numbers = make(map[uuid.UUID]*comms.Number, len(known))
+			l.numbers = make(map[uuid.UUID]*Number, len(known))
 		}
 		l.numbers[n.ID] = n
 	}
@@ -100,7 +100,7 @@ func (m *Message) File(ctx context.Context) *File {
 }
 
 // Number is the viewer's own number that sent or received it; nil once that is deleted.
-func (m *Message) Number(ctx context.Context) (*comms.Number, error) {
+func (m *Message) Number(ctx context.Context) (*Number, error) {
 	m.list.once.Do(func() { m.list.read(ctx) })
 	if m.list.err != nil {
 		return nil, m.list.err

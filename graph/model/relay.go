@@ -19,8 +19,8 @@ type Connection[T any] struct {
 type (
 	AccountConnection       = Connection[comms.Account]
 	AccountEdge             = Edge[comms.Account]
-	NumberConnection        = Connection[comms.Number]
-	NumberEdge              = Edge[comms.Number]
+	NumberConnection        = Connection[Number]
+	NumberEdge              = Edge[Number]
 	MessageConnection       = Connection[Message]
 	MessageEdge             = Edge[Message]
 	BlockedNumberConnection = Connection[comms.Block]
@@ -35,6 +35,11 @@ type (
 	MaskEdge                = Edge[Mask]
 	SipNumberConnection     = Connection[SipNumber]
 	SipNumberEdge           = Edge[SipNumber]
+	CallRecordEdge          = Edge[CallRecord]
+	CarrierLinkConnection   = Connection[CarrierLink]
+	CarrierLinkEdge         = Edge[CarrierLink]
+	NumberGroupConnection   = Connection[NumberGroup]
+	NumberGroupEdge         = Edge[NumberGroup]
 	TrunkConnection         = Connection[Trunk]
 	TrunkEdge               = Edge[Trunk]
 )

@@ -70,7 +70,7 @@ func (l *Line) flags(out io.Writer) (*pflag.FlagSet, error) {
 	flags.SetOutput(out)
 	flags.Usage = func() { usage(out, flags) }
 	flags.String("config", "", "settings `file`; the command config prints its manual")
-	flags.BoolVar(&l.JSON, "json", false, "with provision: print the credentials as JSON instead of a table")
+	flags.BoolVar(&l.JSON, "json", false, "with provision and import moor: print JSON instead of a table")
 	flags.StringVar(&l.Account, "account", "", "with import: the `email` of the account; ovh: empty for all")
 	for _, s := range l.list() {
 		v := &value{to: s.to}

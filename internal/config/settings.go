@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -98,6 +99,7 @@ type Push struct {
 	APNsKeyID, APNsTeam string
 	APNsTopic           string // the app's bundle id
 	APNsSandbox         bool
+	Private             Networks // private networks in which the URLs of devices may lie
 }
 
 // Throttle are rates that no document names.
@@ -119,8 +121,12 @@ type setting struct {
 	to              any // *string, *bool, or what reads itself
 }
 
-// list is every setting. The defaults stand here; docs/switchboard.example.yml repeats them for people.
+// list is every setting. The defaults stand here and below; docs/switchboard.example.yml repeats them for people.
 func (s *Settings) list() []setting {
+	return slices.Concat(s.ofServer(), s.ofCalls(), s.ofProviders(), s.ofLimits())
+}
+
+func (s *Settings) ofServer() []setting {
 	return []setting{
 		{"http", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one", &s.HTTP},
 		{"public-url", "", "`address` under which clients reach this server; empty: what each request says", &s.PublicURL},
@@ -142,7 +148,11 @@ func (s *Settings) list() []setting {
 		{"token-ttl", "24h", "how `long` the token of a login is good", &s.TokenTTL},
 		{"link-ttl", "15m", "how `long` the link of a file is good", &s.LinkTTL},
 		{"max-data", "64MiB", "`size` of the largest file of a message", &s.MaxData},
+	}
+}
 
+func (s *Settings) ofCalls() []setting {
+	return []setting{
 		{"sip", "127.0.0.1:5060", "`address` for telephones and carriers, UDP and TCP; off switches calls off", &s.SIP},
 		{"sip-tls", "", "`address` for telephones that ask for TLS; empty: the port after that of sip; or off", &s.SIPTLS},
 		{"sip-public", "", "IP `address` under which telephones reach this server; empty: the one that it listens on", &s.SIPPublic},
@@ -162,7 +172,11 @@ func (s *Settings) list() []setting {
 		{"calls-longest", "4h", "how `long` a conversation may last", &s.Calls.Longest},
 		{"calls-in-all", "2000", "`number` of calls of all accounts at once; more are answered 503", &s.Calls.InAll},
 		{"calls-load", "400", "`number` of calls that are being set up at once; more are answered 503", &s.Calls.Load},
+	}
+}
 
+func (s *Settings) ofProviders() []setting {
+	return []setting{
 		{"smtp", "", "mail server as `URL`: smtp://user:password@host:587, smtps:// for TLS from the start; empty: mails are dropped in mail-dir", &s.SMTP},
 		{"mail-from", "switchboard@localhost", "`address` that mails come from", &s.MailFrom},
 		{"import-every", "1h", "how `long` from one import of a carrier's records to the next, where the account says nothing else", &s.ImportEvery},
@@ -184,7 +198,12 @@ func (s *Settings) list() []setting {
 		{"push-apns-team", "", "`id` of the developer team", &s.Push.APNsTeam},
 		{"push-apns-topic", "", "bundle `id` of the app", &s.Push.APNsTopic},
 		{"push-apns-sandbox", "false", "use Apple's development server", &s.Push.APNsSandbox},
+		{"push-private", "", "private `networks` in which the push services that devices name may be: 192.168.1.0/24,...; empty: none", &s.Push.Private},
+	}
+}
 
+func (s *Settings) ofLimits() []setting {
+	return []setting{
 		{"no-throttle", "false", "switches all throttles off: for load and conformance tests", &s.NoThrottle},
 		{"throttle-register", "30/10m", "`rate` of registrations from one address", &s.Throttle.Register},
 		{"throttle-login", "60/1m", "`rate` of logins from one address, and into one account", &s.Throttle.Login},

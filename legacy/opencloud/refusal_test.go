@@ -17,6 +17,8 @@ import (
 	"github.com/google/uuid"
 
 	"switchboard/comms"
+	"switchboard/ent"
+	"switchboard/internal/clock"
 	"switchboard/internal/db"
 	"switchboard/internal/house"
 )
@@ -258,6 +260,22 @@ func TestOddIDs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An account that was registered by mail (comms/mail) is nobody's before its owner has followed the link.
+func TestAnAccountToBeActivated(t *testing.T) {
+	onBoth(t, func(w *world) {
+		w.join("user@example.com")
+		w.change(func(ctx context.Context, tx *ent.Client) error {
+			return tx.Account.Update().SetActive(false).SetActivationUntil(clock.Now().Add(time.Hour)).Exec(ctx)
+		})
+		for password, status := range map[string]int{"password123": http.StatusForbidden, "password124": http.StatusUnauthorized} {
+			got := w.do("POST", "/api/auth/login", `{"email":"user@example.com","password":"`+password+`"}`)
+			if !got.isError(status) {
+				t.Errorf("%s: %d %s", password, got.StatusCode, got.body)
+			}
+		}
+	})
 }
 
 func TestTooOften(t *testing.T) {

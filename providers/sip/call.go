@@ -132,7 +132,7 @@ func (c *liveCall) start(first func()) bool {
 	s.running.Add(1)
 	s.tables.Unlock()
 	c.box.post(first)
-	go c.run()
+	s.hands.do(c.run)
 	return true
 }
 

@@ -115,13 +115,9 @@ func (c *liveCall) proceed(v *call.Verdict) {
 	}
 }
 
-// undecided is what a caller is told when the rules failed.
+// undecided is what a caller is told when the rules failed. That they had no time, or the store none for them, is overload: he may come again.
 func undecided(err error) call.Why {
-	var e *comms.Error
-	if !errors.As(err, &e) {
-		return call.WhyFailed
-	}
-	switch e.Code {
+	switch comms.AsError(err).Code {
 	case comms.Limited:
 		return call.WhyTooMany
 	case comms.Unavailable:

@@ -114,14 +114,10 @@ const answerWithin = 3 * time.Minute
 
 // confused tells whether a telephone must be asked for MD5 alone. RFC 7616 section 3.7 has it pass over what it doesn't know, but some give
 // up instead: libre, which is in baresip, up to version 1. Others are known by asking anew without having answered.
-func (d *doorman) confused(req *sip.Request, now time.Time) bool {
-	if h := req.GetHeader("User-Agent"); h != nil {
-		agent := h.Value()
-		if strings.HasPrefix(agent, "baresip v0") || strings.HasPrefix(agent, "baresip v1") {
-			return true
-		}
+func (d *doorman) confused(agent, who string, now time.Time) bool {
+	if strings.HasPrefix(agent, "baresip v0") || strings.HasPrefix(agent, "baresip v1") {
+		return true
 	}
-	who := cut(req.Source()+"\x00"+req.From().Address.User, 200)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	last, ok := d.asked.get(who, now)
@@ -130,9 +126,20 @@ func (d *doorman) confused(req *sip.Request, now time.Time) bool {
 	return plain
 }
 
+// asker is who sent a request, as the doorman remembers him.
+func asker(source, user string) string { return cut(source+"\x00"+user, 200) }
+
+// agentOf is the User-Agent of a request; empty: it names none.
+func agentOf(req *sip.Request) string {
+	if h := req.GetHeader("User-Agent"); h != nil {
+		return h.Value()
+	}
+	return ""
+}
+
 // answered forgets that somebody was asked: he understood.
 func (d *doorman) answered(req *sip.Request, now time.Time) {
-	who := cut(req.Source()+"\x00"+req.From().Address.User, 200)
+	who := asker(req.Source(), req.From().Address.User)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if last, ok := d.asked.peek(who, now); ok && !last.plain {
@@ -227,7 +234,8 @@ func (s *Server) prove(req *sip.Request, tx sip.ServerTransaction) (*comms.SipNu
 		return nil, false
 	}
 	if how != toProve {
-		s.reply(tx, req, status, reason, s.doorman.challenges(ask, how == noProof && s.doorman.confused(req, now), how == stale, now)...)
+		plain := how == noProof && s.doorman.confused(agentOf(req), asker(req.Source(), req.From().Address.User), now)
+		s.reply(tx, req, status, reason, s.doorman.challenges(ask, plain, how == stale, now)...)
 		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(s.life, ruleTime)
@@ -238,6 +246,10 @@ func (s *Server) prove(req *sip.Request, tx sip.ServerTransaction) (*comms.SipNu
 		s.sources.wrong(from.Addr(), c.Username, now)
 		s.refusals.Add(1)
 		s.reply(tx, req, 403, "Forbidden") // asking again would make many a telephone try for ever
+		return nil, false
+	case comms.IsCode(err, comms.Unavailable):
+		s.log.WarnContext(ctx, "a telephone's password is not checked in time", "error", err)
+		s.reply(tx, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
 		return nil, false
 	case err != nil:
 		s.log.ErrorContext(ctx, "a telephone's password can't be checked", "error", err)

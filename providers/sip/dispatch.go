@@ -92,17 +92,18 @@ func (s *Server) within(req *sip.Request, tx sip.ServerTransaction) {
 func (s *Server) begin(req *sip.Request, tx sip.ServerTransaction) {
 	tag, _ := req.From().Params.Get("tag")
 	branch, _ := req.Via().Params.Get("branch")
-	switch s.invites.take(inviteKey(req.CallID().Value(), tag, req.CSeq().SeqNo), branch, time.Now()) {
+	key, now := inviteKey(req.CallID().Value(), tag, req.CSeq().SeqNo), time.Now()
+	proof := req.GetHeader("Proxy-Authorization") != nil || req.GetHeader("Authorization") != nil
+	if full := s.draining.Load() || s.load.full(proof) || s.liveCalls() >= s.opt.MaxCalls; full && !s.invites.has(key, now) {
+		s.gate.told.shed.Add(1) // and is not noted: whoever comes again is no copy
+		s.reply(tx, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
+		return
+	}
+	switch s.invites.take(key, branch, now) {
 	case isAgain: // its answer is being sent, or was: RFC 3261 section 17.2.1 leaves that to the transaction
 		return
 	case isMerged:
 		s.reply(tx, req, 482, "Loop Detected")
-		return
-	}
-	proof := req.GetHeader("Proxy-Authorization") != nil || req.GetHeader("Authorization") != nil
-	if s.draining.Load() || s.load.full(proof) || s.liveCalls() >= s.opt.MaxCalls {
-		s.gate.told.shed.Add(1)
-		s.reply(tx, req, 503, "Service Unavailable", sip.NewHeader("Retry-After", "5"))
 		return
 	}
 	decided := s.load.begin()

@@ -89,6 +89,35 @@ func TestInviteTwice(t *testing.T) {
 	w.status("another", 407)
 }
 
+// Who begins a call is asked for a password without a transaction, whenever there is nothing else to say of his INVITE: that costs no memory but
+// that it was seen. A copy that came by another way is told apart all the same.
+func TestAskedWithoutTransaction(t *testing.T) {
+	for _, by := range []string{"UDP", "TCP"} {
+		d := openDesk(t, Options{})
+		w := d.dial(by)
+		q := inquiry{method: "INVITE", user: "1001", to: "1002", callID: "plain", cseq: 1, branch: "z9hG4bKone", more: []string{"Contact: <sip:1001@127.0.0.1:9>"}}
+		for range 2 {
+			w.ask(q)
+			r := w.status(by, 407)
+			if challenges := r.GetHeaders("Proxy-Authenticate"); len(challenges) != 2 || !strings.Contains(challenges[0].Value(), "algorithm=MD5") {
+				t.Errorf("%s: a telephone that only repeats itself is asked for MD5 and SHA-256: %s", by, r)
+			}
+			w.ack(q, r)
+		}
+		if s := d.Stats(); s.Begun != 0 || s.Invites != 1 || s.Taken != 2 {
+			t.Errorf("%s: %+v", by, s)
+		}
+		q.branch = "z9hG4bKtwo"
+		w.ask(q)
+		w.status(by+", by another way", 482)
+		q.cseq, q.branch = 2, "z9hG4bKthree"
+		w.ask(q)
+		if challenges := w.status(by+", again without an answer", 407).GetHeaders("Proxy-Authenticate"); len(challenges) != 1 {
+			t.Errorf("%s: who does not understand is asked for MD5 alone: %s", by, challenges)
+		}
+	}
+}
+
 // With enough in hand a new call is told to come again, by the cheapest way and by the other; what belongs to a call that was taken never is.
 func TestOverload(t *testing.T) {
 	for _, by := range []string{"UDP", "TCP"} {

@@ -103,7 +103,11 @@ func TestReadersTakeTurns(t *testing.T) {
 	d := newDesk(t, Options{Throttle: Throttle{Off: true}})
 	stop, end := context.WithCancel(context.Background())
 	pool := d.ua.TransportLayer().Pool("udp")
-	first := &udpReader{UDPConn: d.sockets.udp, gate: d.gate, retire: make(chan struct{}), stop: stop.Done()}
+	from, err := d.openIntake(d.sockets.udp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := &udpReader{UDPConn: d.sockets.udp, from: from, load: d.load, retire: make(chan struct{}), stop: stop.Done()}
 	over := make(chan error, 2)
 	go func() { over <- d.ua.TransportLayer().ServeUDP(first) }()
 	w := d.dial("UDP")
@@ -111,7 +115,7 @@ func TestReadersTakeTurns(t *testing.T) {
 	w.status("the first reader", 200)
 	with := pool.Size()
 
-	second := &udpReader{UDPConn: d.sockets.udp, gate: d.gate, retire: make(chan struct{}), stop: stop.Done()}
+	second := &udpReader{UDPConn: d.sockets.udp, from: from, load: d.load, retire: make(chan struct{}), stop: stop.Done()}
 	go func() { over <- d.ua.TransportLayer().ServeUDP(second) }()
 	close(first.retire)
 	for i := range 3 { // the first of them may still go to the first reader

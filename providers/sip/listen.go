@@ -32,6 +32,9 @@ var librarySettings = sync.OnceFunc(func() {
 	// sipgo refuses to send more than 1,300 bytes by UDP. RFC 3261 section 18.1.1 wants TCP for such requests; a telephone that registered
 	// by UDP has none, and a response can't change its transport. IP fragments it, as with every other server.
 	sip.UDPMTUSize = 64 << 10
+	// After 200 ms it would answer 100 by itself, and read the INVITE's To for that while we write our tag into it (dialog_uas.go). We
+	// answer 100 ourselves as soon as it is known who calls.
+	sip.Timer_1xx = time.Hour
 })
 
 // New opens the sockets. Serve must be called; it closes them.
@@ -41,7 +44,7 @@ func New(rules Rules, opt Options) (*Server, error) {
 	s := &Server{rules: rules, opt: opt, log: opt.Log, clients: map[string]*sipgo.Client{}, ports: map[string]net.Addr{},
 		sources: newSources(opt.Throttle), invites: newInvites(), load: newLoad(opt.Load), doorman: newDoorman(opt.Realm, opt.Secret),
 		registrar: newRegistrar(), trunks: &trunks{byID: map[uuid.UUID]*trunkLine{}, stop: map[uuid.UUID]context.CancelFunc{}}}
-	s.gate = &gate{sources: s.sources, friend: s.trunks.friend, busy: s.busy}
+	s.gate = &gate{sources: s.sources, friend: s.trunks.friend, busy: s.busy, ask: s.challenge}
 	s.begun = make(chan struct{})
 	s.ready = sync.OnceFunc(func() { close(s.begun) })
 	s.life, s.end = context.WithCancel(context.Background())

@@ -11,9 +11,10 @@ import (
 // then cost what the answers should (RFC 5390 section 4). So above the limit new calls are told to come again, which costs next to
 // nothing, while what belongs to calls that were taken always passes.
 //
-// The limit moves, because how much a machine can do is not known and changes: it falls while decisions are slow or the processors are
-// behind, and rises again slowly. As with queues (CoDel, RFC 8289) what counts is the best of a moment, not the worst: one commit that waits
-// for the disk is no overload, but when nobody is served in time there is.
+// The limit moves, because how much a machine can do is not known and changes: it falls while decisions are slow, or what comes in waits
+// before it is even read (intake), and rises again slowly. As with queues (CoDel, RFC 8289) what counts is the best of a moment, not the
+// worst: one commit that waits for the disk is no overload, but when nobody is served in time there is. It never falls below what is
+// decided in a quarter of a second: where others take the processors, fewer calls in hand would not make them faster.
 type load struct {
 	most int
 
@@ -21,9 +22,12 @@ type load struct {
 	inHand int
 	limit  float64
 	fast   time.Duration // the fastest decision since the last look; -1: there was none
-	early  time.Duration // by which the most punctual timer since the last look was late; -1: there was none
+	early  time.Duration // the shortest that something new waited before it was read, since the last look; -1: there was nothing
 	lag    time.Duration // the same of the look before
 	begun  uint64
+	done   int       // decided since the last look
+	pace   float64   // decisions a second, lately
+	looked time.Time // when the last look was
 
 	watched bool          // somebody looks; nobody does while there is nothing to do
 	wake    chan struct{} // has a token when somebody is to
@@ -31,11 +35,11 @@ type load struct {
 
 const (
 	leastLoad = 16                     // is always taken
-	tooSlow   = 200 * time.Millisecond // for a decision
-	tooLate   = 20 * time.Millisecond  // for a timer
+	tooSlow   = 150 * time.Millisecond // for a decision
+	tooLate   = 40 * time.Millisecond  // to be read
 	lookEvery = 100 * time.Millisecond
-	tick      = 10 * time.Millisecond
-	easier    = 0.8 // what is left to callers who have not proved who they are: whoever was asked for a password goes first
+	ahead     = 0.25 // seconds' worth of decisions that may always be in hand
+	easier    = 0.8  // what is left to callers who have not proved who they are: whoever was asked for a password goes first
 )
 
 func newLoad(most int) *load {
@@ -60,6 +64,7 @@ func (l *load) begin() (decided func()) {
 			took := time.Since(start)
 			l.mu.Lock()
 			l.inHand--
+			l.done++
 			l.fast = lesser(l.fast, took)
 			l.mu.Unlock()
 		})
@@ -91,22 +96,14 @@ func (l *load) watch(ctx context.Context) {
 
 // attend moves the limit as long as there is something to do.
 func (l *load) attend(ctx context.Context) {
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	looked, due := time.Now(), time.Now().Add(tick)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		now := time.Now()
-		l.late(now.Sub(due))
-		due = now.Add(tick)
-		if now.Sub(looked) < lookEvery {
-			continue
-		}
-		looked = now
 		l.adjust()
 		if l.rest() {
 			return
@@ -125,7 +122,7 @@ func (l *load) rest() bool {
 	return true
 }
 
-// late notes by how much a timer was late.
+// late notes how long something new waited before it was read.
 func (l *load) late(by time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,8 +141,11 @@ func lesser(a, b time.Duration) time.Duration {
 func (l *load) adjust() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
+	l.pace = 0.7*l.pace + 0.3*float64(l.done)/max(now.Sub(l.looked), lookEvery).Seconds()
+	l.done, l.looked = 0, now
 	if l.fast > tooSlow || l.early > tooLate {
-		l.limit = max(leastLoad, l.limit*0.85)
+		l.limit = min(float64(l.most), max(leastLoad, l.limit*0.85, l.pace*ahead))
 	} else {
 		l.limit = min(float64(l.most), l.limit*1.03+1)
 	}

@@ -10,13 +10,14 @@ type Stats struct {
 
 	InHand  int           // new calls that are being decided
 	Limit   int           // how many may be, now
-	Lag     time.Duration // by which timers fire late
+	Lag     time.Duration // that what comes in waits before it is read
 	Begun   uint64        // new calls that were taken
 	Shed    uint64        // new calls that were told to come again (503)
 	Invites int           // remembered, so that they are not taken twice
 
 	Taken     uint64 // messages that were let in
 	Malformed uint64 // messages that were no SIP
+	Dropped   uint64 // messages that there was no room for
 	Unparsed  uint64 // messages that passed the gate and could not be parsed
 	Throttled uint64 // messages, and connections, of sources that send too many
 	Scanners  uint64 // messages of known scanners
@@ -47,7 +48,7 @@ type TrunkStats struct {
 func (s *Server) Stats() Stats {
 	t := &s.gate.told
 	out := Stats{Calls: s.liveCalls(), MaxCalls: s.opt.MaxCalls, Draining: s.draining.Load(), Shed: t.shed.Load(), Taken: t.taken.Load(),
-		Malformed: t.malformed.Load(), Unparsed: t.unparsed.Load(), Throttled: t.throttled.Load(), Scanners: t.scanners.Load(),
+		Malformed: t.malformed.Load(), Unparsed: t.unparsed.Load(), Throttled: t.throttled.Load(), Scanners: t.scanners.Load(), Dropped: t.dropped.Load(),
 		Panics: s.panics.Load(), Registered: s.registered.Load(), Refused: s.refusals.Load(), Streams: s.sockets.tcp.count()}
 	out.InHand, out.Limit, out.Lag, out.Begun = s.load.now()
 	out.Invites = s.invites.count()

@@ -14,17 +14,19 @@ type gate struct {
 	sources *sources
 	friend  func(netip.Addr) bool // a carrier's network
 	busy    func(v *sight) bool   // there is no time for this new call
+	ask     challenger            // asks who begins a call for a proof; nil: whoever answers the call does
 	told    counters              // what was refused
 }
 
 // counters of what came in.
 type counters struct {
-	taken, malformed, throttled, scanners, shed, unparsed atomic.Uint64
+	taken, malformed, throttled, scanners, shed, unparsed, dropped atomic.Uint64
 }
 
 // sentence is what the gate says of a message.
 type sentence struct {
 	pass   bool
+	within bool   // it belongs to something that there is: it is a response, or its To has a tag
 	tidied []byte // passes instead of what came; nil: that itself does
 	answer []byte // sent back where it does not pass; nil: nothing is
 	hangUp bool   // a stream that carried it is closed
@@ -57,18 +59,28 @@ func (g *gate) judge(data []byte, from netip.AddrPort, now time.Time) sentence {
 	}
 	if v.method == "" {
 		g.told.taken.Add(1)
-		return sentence{pass: true}
+		return sentence{pass: true, within: true}
 	}
 	if !friend && isScanner(v.agent) {
 		g.told.scanners.Add(1)
 		g.sources.banish(from.Addr(), now)
 		return sentence{hangUp: true}
 	}
+	_, within := parameter(v.to, "tag")
 	switch v.method {
 	case "INVITE":
-		if _, within := parameter(v.to, "tag"); !within && g.busy(&v) {
+		if within {
+			break
+		}
+		if g.busy(&v) {
 			g.told.shed.Add(1)
 			return sentence{answer: calm.to(&v, from)}
+		}
+		if !friend && v.plain() && g.ask != nil {
+			if a := g.ask(&v, from, now); a != nil {
+				g.told.taken.Add(1)
+				return sentence{answer: a.to(&v, from)}
+			}
 		}
 	case "ACK":
 		if v.ours() {
@@ -77,9 +89,9 @@ func (g *gate) judge(data []byte, from netip.AddrPort, now time.Time) sentence {
 	}
 	g.told.taken.Add(1)
 	if v.untidy {
-		return sentence{pass: true, tidied: tidied(data, &v)}
+		return sentence{pass: true, within: within, tidied: tidied(data, &v)}
 	}
-	return sentence{pass: true}
+	return sentence{pass: true, within: within}
 }
 
 // parses tells whether the library can read what passed. Of a stream it must be known before: sipgo v1.7.2 ends the connection, with all

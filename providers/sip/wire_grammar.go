@@ -17,6 +17,8 @@ const (
 	headForwards
 	headAgent
 	headProof
+	headKind
+	headOdd
 )
 
 // headers are their names and compact forms (RFC 3261 section 7.3.3), lower case.
@@ -31,6 +33,8 @@ var headers = map[string]header{
 	"max-forwards":  headForwards,
 	"user-agent":    headAgent,
 	"authorization": headProof, "proxy-authorization": headProof,
+	"content-type": headKind, "c": headKind,
+	"require": headOdd, "proxy-require": headOdd, "accept": headOdd, "content-encoding": headOdd, "e": headOdd,
 }
 
 func headerOf(name []byte) header {

@@ -21,6 +21,8 @@ type sight struct {
 	length                      int    // Content-Length; -1: there is none
 	head                        int    // where the body begins; 0: the header section does not end
 	untidy                      bool   // it has space where the library does not expect it
+	contact, kind               bool   // it has a Contact, a Content-Type
+	odd                         bool   // it asks for something that has to be looked at before it is known what to answer
 
 	fault fault // what is wrong with it
 }
@@ -160,7 +162,7 @@ func (v *sight) header(line []byte) {
 	}
 	kind := headerOf(name)
 	if kind != headOther && !v.untidy {
-		v.untidy = kind != headAgent && kind != headProof && untidy(value)
+		v.untidy = kind != headAgent && kind != headProof && kind != headKind && kind != headOdd && untidy(value)
 	}
 	switch kind {
 	case headVia:
@@ -176,6 +178,7 @@ func (v *sight) header(line []byte) {
 	case headCSeq:
 		v.once(&v.cseq, value, "CSeq")
 	case headContact:
+		v.contact = true
 		if !soundAddresses(value, true) {
 			v.blame(400, "malformed Contact")
 		}
@@ -187,13 +190,20 @@ func (v *sight) header(line []byte) {
 		}
 		v.length = int(n)
 	case headForwards:
-		if _, ok := digits(value, 255); !ok {
+		hops, ok := digits(value, 255)
+		if !ok {
 			v.blame(400, "malformed Max-Forwards")
 		}
+		v.odd = v.odd || hops == 0
 	case headAgent:
 		v.agent = value
 	case headProof:
 		v.proof = true
+	case headKind:
+		v.kind = true
+		v.odd = v.odd || !bytes.EqualFold(value, []byte(sdpType))
+	case headOdd:
+		v.odd = true
 	}
 }
 

@@ -3,21 +3,21 @@ package sip
 import (
 	"context"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
 
-// udpReader is the UDP socket as sipgo reads it: what the gate refuses never gets there.
+// udpReader is the UDP socket as sipgo reads it: it takes what the gate has let into the intake.
 //
 // sipgo v1.7.2 keeps each source that it read from for as long as a reader lives. So a reader retires when there are too many, and a new
 // one takes over on the same socket (serveUDP). A retired reader lingers until the transactions that it began are over, because the
 // responses of those are sent through it.
 type udpReader struct {
 	*net.UDPConn
-	gate   *gate
+	from   *intake
+	load   *load
 	began  func()          // the library knows the socket now: we can send
 	retire chan struct{}   // closed: another reads
 	stop   <-chan struct{} // closed: the server ends
@@ -34,23 +34,15 @@ func (r *udpReader) ReadFrom(b []byte) (int, net.Addr, error) {
 			return 0, nil, r.rest()
 		default:
 		}
-		n, from, err := r.ReadFromUDPAddrPort(b)
+		n, d, fresh, err := r.from.next(b)
 		if err != nil {
 			return 0, nil, err
 		}
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		if n == 0 || keepAlive(b[:n]) {
-			continue
+		if fresh {
+			r.load.late(time.Since(d.at))
 		}
-		s := r.gate.judge(b[:n], from, time.Now())
-		if s.pass {
-			if s.tidied != nil {
-				n = copy(b, s.tidied)
-			}
-			return n, net.UDPAddrFromAddrPort(from), nil
-		}
-		if s.answer != nil {
-			_, _ = r.WriteToUDPAddrPort(s.answer, from) // who asked asks again: UDP promises nothing
+		if n > 0 {
+			return n, net.UDPAddrFromAddrPort(d.from), nil
 		}
 	}
 }
@@ -73,11 +65,16 @@ const mostPeers = 50_000
 func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
 	var readers sync.WaitGroup
 	defer readers.Wait()
+	from, err := s.openIntake(conn)
+	if err != nil {
+		s.log.ErrorContext(ctx, "UDP for SIP can't be read", "error", err)
+		return
+	}
 	check, pause := time.NewTicker(time.Second), time.NewTicker(10*time.Millisecond)
 	defer check.Stop()
 	defer pause.Stop()
 	for ctx.Err() == nil {
-		r := &udpReader{UDPConn: conn, gate: s.gate, began: s.ready, retire: make(chan struct{}), stop: ctx.Done()}
+		r := &udpReader{UDPConn: conn, from: from, load: s.load, began: s.ready, retire: make(chan struct{}), stop: ctx.Done()}
 		ended := make(chan struct{})
 		readers.Go(func() {
 			defer close(ended)

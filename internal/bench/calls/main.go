@@ -31,7 +31,8 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("calls", flag.ContinueOnError)
 	long := flags.Duration("d", 5*time.Second, "how long each rate is offered")
 	talking := flags.Int("calls", 300, "recorded calls at once")
-	only := flags.String("only", "", "rates or talks; empty: both")
+	only := flags.String("only", "", "rates, overload, sipp or talks; empty: all of them")
+	flags.StringVar(&built, "program", "", "the program to be measured; empty: it is built from the sources here")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -40,74 +41,68 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if *only != "talks" {
-		if err := rates(ctx, dir, *long, out); err != nil {
+	for _, part := range []struct {
+		name string
+		run  func() error
+	}{
+		{"rates", func() error { return rates(ctx, dir, *long, out) }},
+		{"overload", func() error { return overload(ctx, dir, *long, out) }},
+		{"sipp", func() error { return comparison{dir, *long}.run(ctx, out) }},
+		{"talks", func() error { return talks(ctx, dir, *talking, *long, out) }},
+	} {
+		if *only != "" && *only != part.name {
+			continue
+		}
+		if err := part.run(); err != nil {
 			return err
 		}
 	}
-	if *only == "rates" {
-		return nil
-	}
-	return talks(ctx, dir, *talking, *long, out)
+	return nil
 }
 
 // telephones are enough for the highest rate.
 const telephones = 6000
 
-// rates offers more and more calls to the switchboard, and to Kamailio where it is installed.
+// rates offers more and more calls to the switchboard, on the cores that it shares with the load.
 func rates(ctx context.Context, dir string, long time.Duration, out io.Writer) (err error) {
-	fmt.Fprintf(out, "call set-ups, each from INVITE to BYE (%s of talk); ours: proved by digest, through a masked number, with a durable record\n", talk)
+	fmt.Fprintf(out, "call set-ups, each from INVITE to BYE (%s of talk): proved by digest, through a masked number, with a durable record\n", talk)
 	s, err := startServer(ctx, dir, telephones, false)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(climb(s, long, out), s.stop()); err != nil {
-		return err
+	pairs, err := open(s, telephones, false)
+	if err == nil {
+		_, err = climb(s, pairs, []float64{50, 200, 400, 600, 800, 1000}, long, out)
+		shut(pairs)
 	}
-	s, there, err := startKamailio(ctx, dir)
-	if err != nil || !there {
-		fmt.Fprintln(out, "Kamailio with rtpengine is not installed: apt-get install kamailio rtpengine-daemon")
-		return err
-	}
-	// One rate alone: with this least of configurations it stops answering above, for a reason that was not found, so its limit says nothing.
-	fmt.Fprintln(out, "Kamailio with rtpengine, without passwords, records or masking")
-	return errors.Join(once(s, 50, long, out), s.stop())
+	fmt.Fprintln(out)
+	return errors.Join(err, s.stop())
 }
 
-// once offers one rate.
-func once(s *server, rate float64, long time.Duration, out io.Writer) error {
+// overload offers three times what can be sustained. The server has cores of its own for that: three times the calls are three times the
+// work of the load as well, and on shared cores it would take from the server what the server is to show.
+func overload(ctx context.Context, dir string, long time.Duration, out io.Writer) (err error) {
+	mine, others := halves()
+	var s *server
+	err = on(mine, func() (err error) {
+		s, err = startServer(ctx, dir, telephones, false)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	everything := move(others)
+	defer move(everything)
+	fmt.Fprintf(out, "overload; the server has %d of the cores for itself, the load the others\n", len(mine))
 	pairs, err := open(s, telephones, false)
 	if err != nil {
 		return err
 	}
 	defer shut(pairs)
-	r, err := offer(s, pairs, rate, long)
+	best, err := climb(s, pairs, []float64{100, 200, 300, 400, 500, 600, 700, 800, 1000, 1200}, long, out)
 	if err != nil {
 		return err
-	}
-	row(out, r)
-	return nil
-}
-
-// climb offers more and more calls, until some fail, and then three times what was sustained.
-func climb(s *server, long time.Duration, out io.Writer) error {
-	pairs, err := open(s, telephones, false)
-	if err != nil {
-		return err
-	}
-	defer shut(pairs)
-	fmt.Fprintln(out, "offered/s   done/s  failed  of them 503     p50     p95   CPU a call   to the prototype's 0.5 ms")
-	var best setups
-	for _, rate := range []float64{50, 200, 400, 600, 800, 1000} {
-		r, err := offer(s, pairs, rate, long)
-		if err != nil {
-			return err
-		}
-		row(out, r)
-		if r.failed > 0 || r.unmade > 0 || r.p95 > time.Second {
-			break
-		}
-		best = r
 	}
 	if best.done == 0 {
 		return errors.New("no rate was sustained")
@@ -120,6 +115,23 @@ func climb(s *server, long time.Duration, out io.Writer) error {
 	fmt.Fprintf(out, "%.1f times what was sustained reached the server (%d calls had no telephone); goodput to that: %.2f\n\n", r.offered/best.offered, r.unmade,
 		r.goodput()/best.goodput())
 	return nil
+}
+
+// climb offers more and more calls, until some fail, and gives the last that were all done.
+func climb(s *server, pairs []pair, rates []float64, long time.Duration, out io.Writer) (best setups, err error) {
+	fmt.Fprintln(out, "offered/s   done/s  failed  of them 503     p50     p95   CPU a call   to the prototype's 0.5 ms")
+	for _, rate := range rates {
+		r, err := offer(s, pairs, rate, long)
+		if err != nil {
+			return best, err
+		}
+		row(out, r)
+		if r.failed > 0 || r.unmade > 0 || r.p95 > time.Second {
+			break
+		}
+		best = r
+	}
+	return best, nil
 }
 
 func row(out io.Writer, r setups) {

@@ -22,7 +22,8 @@ type phone struct {
 	mu               sync.Mutex
 	seq              int
 	waiting          map[string]chan message // by Call-ID: answers to what it sent
-	live             map[string]bool         // Call-IDs of calls that it was called with
+	live             map[string]*time.Timer  // by Call-ID: calls that it was called with, and what repeats the 2xx until the ACK is there
+	acks             map[string]string       // by Call-ID: the ACKs of calls that it made, sent again when the 2xx is
 }
 
 // message is what a telephone needs of a SIP message.
@@ -40,7 +41,8 @@ func newPhone(number, password string, server netip.AddrPort) (*phone, error) {
 		return nil, err
 	}
 	_ = conn.SetReadBuffer(1 << 20) // as much as the system gives
-	p := &phone{number: number, password: password, server: server, conn: conn, waiting: map[string]chan message{}, live: map[string]bool{}}
+	p := &phone{number: number, password: password, server: server, conn: conn, waiting: map[string]chan message{},
+		live: map[string]*time.Timer{}, acks: map[string]string{}}
 	go p.listen()
 	return p, nil
 }
@@ -95,8 +97,12 @@ func (p *phone) take(m message, from netip.AddrPort) {
 	id := m.headers["call-id"]
 	if m.status != 0 {
 		p.mu.Lock()
-		to := p.waiting[id]
+		to, ack := p.waiting[id], p.acks[id]
 		p.mu.Unlock()
+		if ack != "" && m.status == 200 && strings.HasSuffix(m.headers["cseq"], "INVITE") {
+			p.send(ack, p.server)
+			return
+		}
 		select {
 		case to <- m:
 		default: // nobody waits, or a retransmission
@@ -106,8 +112,7 @@ func (p *phone) take(m message, from netip.AddrPort) {
 	switch m.method {
 	case "INVITE":
 		p.mu.Lock()
-		again := p.live[id]
-		p.live[id] = true
+		_, again := p.live[id]
 		p.mu.Unlock()
 		if !again {
 			p.answer(m, from, 180, "Ringing", "")
@@ -116,15 +121,42 @@ func (p *phone) take(m message, from netip.AddrPort) {
 			p.sound.aim(m.body)
 		}
 		p.answer(m, from, 200, "OK", p.description())
-	case "BYE":
-		p.answer(m, from, 200, "OK", "")
+		if !again {
+			p.repeat(m, from, id)
+		}
+	case "BYE", "ACK":
+		if m.method == "BYE" {
+			p.answer(m, from, 200, "OK", "")
+		}
 		p.mu.Lock()
-		delete(p.live, id)
+		if timer := p.live[id]; timer != nil {
+			timer.Stop()
+		}
+		if m.method == "BYE" {
+			delete(p.live, id)
+		}
 		p.mu.Unlock()
-	case "ACK":
 	default:
 		p.answer(m, from, 200, "OK", "")
 	}
+}
+
+// repeat sends the 2xx again until the ACK is there (RFC 3261 section 13.3.1.4): what is lost at a server with much to do is not its end.
+func (p *phone) repeat(m message, from netip.AddrPort, id string) {
+	wait, until := 500*time.Millisecond, time.Now().Add(32*time.Second)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var timer *time.Timer
+	timer = time.AfterFunc(wait, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.live[id] == timer && time.Now().Before(until) {
+			p.answer(m, from, 200, "OK", p.description())
+			wait = min(2*wait, 4*time.Second)
+			timer.Reset(wait)
+		}
+	})
+	p.live[id] = timer
 }
 
 func (p *phone) answer(m message, to netip.AddrPort, status int, reason, body string) {
@@ -304,7 +336,11 @@ func (p *phone) call(whom string) (*dialog, error) {
 	if p.sound != nil {
 		p.sound.aim(m.body)
 	}
-	p.send(p.text("ACK", d.target, d, d.route, ""), p.server)
+	ack := p.text("ACK", d.target, d, d.route, "")
+	p.mu.Lock()
+	p.acks[id] = ack
+	p.mu.Unlock()
+	p.send(ack, p.server)
 	return d, nil
 }
 
@@ -315,6 +351,11 @@ func (r refused) Error() string { return "refused: " + strconv.Itoa(int(r)) }
 
 func (p *phone) hangUp(d *dialog) error {
 	d.cseq++
+	defer func() {
+		p.mu.Lock()
+		delete(p.acks, d.id)
+		p.mu.Unlock()
+	}()
 	m, err := p.request(p.text("BYE", d.target, d, d.route, ""), d, 20*time.Second)
 	if err == nil && m.status != 200 {
 		err = refused(m.status)

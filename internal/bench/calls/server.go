@@ -30,6 +30,9 @@ type server struct {
 	whom      func(i int) string // what the i-th pair dials
 }
 
+// built is the program to be measured (-program); empty: it is built.
+var built string
+
 // x is the number through which all calls go.
 const x = "+862150000000"
 
@@ -40,14 +43,20 @@ func phoneName(i int) string { return "7" + fmt.Sprintf("%06d", i) }
 
 // startServer builds the program, loads telephones for so many calls at once, starts it and makes a mask for each call.
 func startServer(ctx context.Context, dir string, pairs int, record bool) (*server, error) {
-	program := filepath.Join(dir, "switchboard")
+	program := built
+	if program == "" {
+		program = filepath.Join(dir, "switchboard")
+	}
 	if _, err := os.Stat(program); err != nil {
 		if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("build: %w\n%s", err, out)
 		}
 	}
-	data := filepath.Join(dir, fmt.Sprintf("data-%d-%t", pairs, record))
-	args := []string{"--data", data, "--no-throttle", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--sip-tls", "off", "--media-ports", "0",
+	data, err := os.MkdirTemp(dir, "data")
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"--data", data, "--no-throttle", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--sip-tls", "off",
 		"--calls-at-once", "1000000", "--calls-per-minute", "1000000", "--log-level", "warn"}
 	s := &server{whom: func(int) string { return x }}
 	if err := s.provision(ctx, program, dir, args, pairs); err != nil {
@@ -219,6 +228,9 @@ func usageOf(pid int) (u usage, err error) {
 		u.cpu += time.Duration(ns)
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if errors.Is(err, os.ErrNotExist) {
+		return u, nil // the process did
+	}
 	if err != nil {
 		return u, err
 	}

@@ -134,17 +134,30 @@ func (e *Engine) Stats() Stats {
 		Strangers: e.counts.strangers.Load(), Broken: e.counts.broken.Load(), Unsent: e.counts.unsent.Load()}
 }
 
-// adopt gives a leg its ports.
+// adopt gives a leg its ports. They are opened outside of the lock: the kernel takes its time for that, and a leg more or less does not matter to
+// the others.
 func (e *Engine) adopt(l *Leg) error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return ErrClosed
+	}
+	e.running.Add(1) // Close waits: the pollers are there until then
+	e.mu.Unlock()
+	defer e.running.Done()
+	opened, err := e.ports.open(e.pollers[int(e.next.Add(1))%len(e.pollers)], l)
+	if err != nil {
+		return err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
+		opened.rtp.close()
+		opened.rtcp.close()
+		e.ports.give(opened.port)
 		return ErrClosed
 	}
-	var err error
-	if l.pair, err = e.ports.open(e.pollers[int(e.next.Add(1))%len(e.pollers)], l); err != nil {
-		return err
-	}
+	l.pair = opened
 	l.out.mu.Lock()
 	l.out.socket = l.pair.rtp
 	l.out.mu.Unlock()

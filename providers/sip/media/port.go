@@ -93,6 +93,11 @@ func (p *ports) openAny(by *poller, to receiver) (pair, error) {
 		if err != nil {
 			return pair{}, err
 		}
+		if port%2 == 0 { // the kernel gives such first
+			if rtcp, _, err := by.listen(netip.AddrPortFrom(p.at, port+1), true, to); err == nil {
+				return pair{port: port, rtp: probe, rtcp: rtcp}, nil
+			}
+		}
 		probe.close()
 		got, err := p.bind(by, to, port&^1)
 		if err == nil {

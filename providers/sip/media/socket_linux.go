@@ -85,7 +85,10 @@ func (p *poller) listen(at netip.AddrPort, control bool, to receiver) (*socket, 
 		_ = unix.Close(s.fd) // nothing was sent or received on it
 		return nil, 0, fmt.Errorf("media: bind a port: %w", err)
 	}
-	port, err := portOf(s.fd)
+	port := at.Port()
+	if port == 0 { // the kernel has chosen
+		port, err = portOf(s.fd)
+	}
 	if err != nil {
 		s.close()
 		return nil, 0, err

@@ -35,7 +35,7 @@ CREATE UNIQUE INDEX `block_account_id_number` ON `blocks` (`account_id`, `number
 -- Create index "block_account_id_created_at_id" to table: "blocks"
 CREATE INDEX `block_account_id_created_at_id` ON `blocks` (`account_id`, `created_at`, `id`);
 -- Create "calls" table
-CREATE TABLE `calls` (`id` uuid NOT NULL, `conversation_id` uuid NOT NULL, `account_id` uuid NOT NULL, `peer` text NOT NULL, `second` text NOT NULL DEFAULT (''), `direction` text NOT NULL, `status` text NOT NULL DEFAULT ('queued'), `outcome` text NULL, `reason` text NOT NULL DEFAULT (''), `sip_status` integer NOT NULL DEFAULT (0), `cause` integer NOT NULL DEFAULT (0), `duration` integer NOT NULL DEFAULT (0), `record` bool NOT NULL DEFAULT (false), `mask_id` uuid NULL, `application_id` uuid NULL, `client_key` text NULL, `user_data` text NOT NULL DEFAULT (''), `node` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `dialled_at` integer NULL, `ringing_at` integer NULL, `answered_at` integer NULL, `ended_at` integer NULL, `number_id` uuid NULL, PRIMARY KEY (`id`), CONSTRAINT `calls_numbers_calls` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
+CREATE TABLE `calls` (`id` uuid NOT NULL, `conversation_id` uuid NOT NULL, `account_id` uuid NOT NULL, `peer` text NOT NULL, `second` text NOT NULL DEFAULT (''), `transferred` bool NOT NULL DEFAULT (false), `direction` text NOT NULL, `status` text NOT NULL DEFAULT ('queued'), `outcome` text NULL, `reason` text NOT NULL DEFAULT (''), `sip_status` integer NOT NULL DEFAULT (0), `cause` integer NOT NULL DEFAULT (0), `duration` integer NOT NULL DEFAULT (0), `record` bool NOT NULL DEFAULT (false), `mask_id` uuid NULL, `application_id` uuid NULL, `client_key` text NULL, `user_data` text NOT NULL DEFAULT (''), `node` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `dialled_at` integer NULL, `ringing_at` integer NULL, `answered_at` integer NULL, `ended_at` integer NULL, `number_id` uuid NULL, PRIMARY KEY (`id`), CONSTRAINT `calls_numbers_calls` FOREIGN KEY (`number_id`) REFERENCES `numbers` (`id`) ON DELETE CASCADE);
 -- Create index "call_account_id_created_at_id" to table: "calls"
 CREATE INDEX `call_account_id_created_at_id` ON `calls` (`account_id`, `created_at`, `id`);
 -- Create index "call_number_id_created_at_id" to table: "calls"
@@ -48,12 +48,16 @@ CREATE UNIQUE INDEX `call_account_id_client_key` ON `calls` (`account_id`, `clie
 CREATE INDEX `call_live` ON `calls` (`node`) WHERE ended_at IS NULL;
 -- Create "call_records" table
 CREATE TABLE `call_records` (`id` integer NOT NULL, `account_id` uuid NOT NULL, `carrier_id` uuid NULL, `foreign_id` text NULL, `calling` text NOT NULL, `called` text NOT NULL, `dialed` text NOT NULL, `direction` text NOT NULL, `way` text NOT NULL, `started_at` integer NOT NULL, `duration` integer NOT NULL, `hangup` text NOT NULL DEFAULT (''), `sound` text NOT NULL DEFAULT (''), `sound_size` integer NOT NULL DEFAULT (0), `call_id` uuid NULL, PRIMARY KEY (`id`), CONSTRAINT `call_records_calls_records` FOREIGN KEY (`call_id`) REFERENCES `calls` (`id`) ON DELETE CASCADE);
--- Create index "callrecord_account_id_started_at_id" to table: "call_records"
-CREATE INDEX `callrecord_account_id_started_at_id` ON `call_records` (`account_id`, `started_at`, `id`);
--- Create index "callrecord_account_id_calling_started_at_id" to table: "call_records"
-CREATE INDEX `callrecord_account_id_calling_started_at_id` ON `call_records` (`account_id`, `calling`, `started_at`, `id`);
--- Create index "callrecord_account_id_called_started_at_id" to table: "call_records"
-CREATE INDEX `callrecord_account_id_called_started_at_id` ON `call_records` (`account_id`, `called`, `started_at`, `id`);
+-- Create index "record_time" to table: "call_records"
+CREATE INDEX `record_time` ON `call_records` (`account_id`, `started_at`, `id`, `direction`, `duration`);
+-- Create index "record_duration" to table: "call_records"
+CREATE INDEX `record_duration` ON `call_records` (`account_id`, `direction`, `duration`, `started_at`, `id`);
+-- Create index "record_calling" to table: "call_records"
+CREATE INDEX `record_calling` ON `call_records` (`account_id`, `calling`, `direction`, `started_at`, `id`, `duration`, `called`);
+-- Create index "record_called" to table: "call_records"
+CREATE INDEX `record_called` ON `call_records` (`account_id`, `called`, `direction`, `started_at`, `id`, `duration`, `calling`);
+-- Create index "record_dialed" to table: "call_records"
+CREATE INDEX `record_dialed` ON `call_records` (`account_id`, `dialed`, `started_at`, `id`, `direction`, `duration`, `calling`, `called`) WHERE dialed <> called;
 -- Create index "callrecord_account_id_foreign_id" to table: "call_records"
 CREATE UNIQUE INDEX `callrecord_account_id_foreign_id` ON `call_records` (`account_id`, `foreign_id`);
 -- Create index "callrecord_call_id" to table: "call_records"
@@ -120,10 +124,16 @@ CREATE INDEX `idempotencykey_created_at` ON `idempotency_keys` (`created_at`);
 CREATE TABLE `import_marks` (`id` integer NOT NULL, `service` text NOT NULL, `since` integer NOT NULL, `link_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `import_marks_carrier_links_marks` FOREIGN KEY (`link_id`) REFERENCES `carrier_links` (`id`) ON DELETE CASCADE);
 -- Create index "importmark_link_id_service" to table: "import_marks"
 CREATE UNIQUE INDEX `importmark_link_id_service` ON `import_marks` (`link_id`, `service`);
+-- Create "import_sounds" table
+CREATE TABLE `import_sounds` (`id` integer NOT NULL, `name` text NOT NULL, `done` bool NOT NULL DEFAULT (false), `tries` integer NOT NULL DEFAULT (0), `next_at` integer NULL, `link_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `import_sounds_carrier_links_sounds` FOREIGN KEY (`link_id`) REFERENCES `carrier_links` (`id`) ON DELETE CASCADE);
+-- Create index "importsound_link_id_name" to table: "import_sounds"
+CREATE UNIQUE INDEX `importsound_link_id_name` ON `import_sounds` (`link_id`, `name`);
 -- Create "mails" table
 CREATE TABLE `mails` (`id` uuid NOT NULL, `account_id` uuid NOT NULL, `address` text NOT NULL, `subject` text NOT NULL, `text_sealed` blob NOT NULL, `tries` integer NOT NULL DEFAULT (0), `problem` text NOT NULL DEFAULT (''), `next_at` integer NOT NULL, `node` text NOT NULL DEFAULT (''), `lease_until` integer NULL, `created_at` integer NOT NULL, `refused_at` integer NULL, PRIMARY KEY (`id`));
 -- Create index "mail_next_at" to table: "mails"
 CREATE INDEX `mail_next_at` ON `mails` (`next_at`) WHERE refused_at IS NULL;
+-- Create index "mail_refused_at" to table: "mails"
+CREATE INDEX `mail_refused_at` ON `mails` (`refused_at`) WHERE refused_at IS NOT NULL;
 -- Create index "mail_account_id" to table: "mails"
 CREATE INDEX `mail_account_id` ON `mails` (`account_id`);
 -- Create "masks" table
@@ -170,6 +180,10 @@ CREATE TABLE `number_groups` (`id` uuid NOT NULL, `name` text NOT NULL, `policy`
 CREATE UNIQUE INDEX `numbergroup_account_id_name` ON `number_groups` (`account_id`, `name`);
 -- Create index "numbergroup_account_id_created_at_id" to table: "number_groups"
 CREATE INDEX `numbergroup_account_id_created_at_id` ON `number_groups` (`account_id`, `created_at`, `id`);
+-- Create "record_tallies" table
+CREATE TABLE `record_tallies` (`id` integer NOT NULL, `account_id` uuid NOT NULL, `line` text NOT NULL, `direction` text NOT NULL, `duration` integer NOT NULL, `n` integer NOT NULL, PRIMARY KEY (`id`));
+-- Create index "record_tally" to table: "record_tallies"
+CREATE UNIQUE INDEX `record_tally` ON `record_tallies` (`account_id`, `line`, `direction`, `duration`);
 -- Create "recordings" table
 CREATE TABLE `recordings` (`id` uuid NOT NULL, `account_id` uuid NOT NULL, `status` text NOT NULL DEFAULT ('recording'), `duration` integer NOT NULL DEFAULT (0), `size` integer NOT NULL DEFAULT (0), `node` text NOT NULL DEFAULT (''), `created_at` integer NOT NULL, `ready_at` integer NULL, `call_id` uuid NOT NULL, PRIMARY KEY (`id`), CONSTRAINT `recordings_calls_recordings` FOREIGN KEY (`call_id`) REFERENCES `calls` (`id`) ON DELETE CASCADE);
 -- Create index "recording_account_id_created_at_id" to table: "recordings"
