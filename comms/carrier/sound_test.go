@@ -82,7 +82,9 @@ func TestSoundsThatFail(t *testing.T) {
 		breaks := []http.HandlerFunc{says(404, "gone"), says(500, ""), func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = w.Write([]byte("RIFF"))
-		}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://127.0.0.1/one", http.StatusFound) },
+		}, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "ftp://127.0.0.1/one", http.StatusFound)
+		},
 			func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }}
 		link := o.link(o.alice, "aa1-ovh")
 		for tries, fails := range breaks {
