@@ -38,7 +38,7 @@ func TestTheExamplesOfTheReadme(t *testing.T) {
 		want.Reset()
 		want.WriteString(before + m[2] + mark + "\n")
 	}
-	if examples != 6 {
+	if examples != 7 {
 		t.Fatalf("the README has %d examples", examples)
 	}
 	text := strings.ReplaceAll(script.String(), "http://127.0.0.1:8080", p.url)
