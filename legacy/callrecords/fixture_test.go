@@ -251,6 +251,12 @@ func (w *world) add(c *customer, rows ...record.NewRecord) {
 		rows[i].ForeignID = "import:" + string(rune('a'+i))
 		rows[i].StartedAt = begun.Add(time.Duration(i) * time.Minute)
 	}
+	w.put(c, rows...)
+}
+
+// put imports records as they are.
+func (w *world) put(c *customer, rows ...record.NewRecord) {
+	w.Helper()
 	in := w.svc.Inside()
 	err := in.Change(w.Context(), func(ctx context.Context, change *comms.Change) error {
 		_, err := w.records.Add(ctx, change, c.id, uuid.New(), rows)

@@ -1,7 +1,6 @@
 package callrecords
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"switchboard/comms/record"
-	"switchboard/ent"
 	"switchboard/internal/house"
 )
 
@@ -37,13 +35,8 @@ func TestRecordings(t *testing.T) {
 func TestTimesThatWereShownFindTheirRecords(t *testing.T) {
 	w := newWorld(t, house.SQLite(t), settings{})
 	c := w.join("user@domain.com")
-	err := w.store.Change(t.Context(), func(ctx context.Context, tx *ent.Client) error {
-		return tx.CallRecord.Create().SetID(1).SetAccountID(c.id).SetForeignID("x").SetCalling("+33112233").SetCalled("+33123456789").SetDialed("+33123456789").
-			SetDirection("incoming").SetWay("incoming").SetStartedAt(begun.Add(789 * time.Microsecond)).SetDuration(1).Exec(ctx)
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.put(c, record.NewRecord{ForeignID: "x", Calling: "+33112233", Called: "+33123456789", Dialed: "+33123456789", Direction: record.Incoming,
+		StartedAt: begun.Add(789 * time.Microsecond), Duration: 1})
 	var rows []recordRow
 	w.want(http.StatusOK, &rows, "GET", "/records", "", c.read...)
 	if len(rows) != 1 {
@@ -62,19 +55,12 @@ func TestTimesThatWereShownFindTheirRecords(t *testing.T) {
 func TestManyRecords(t *testing.T) {
 	w := newWorld(t, house.SQLite(t), settings{})
 	c := w.join("user@domain.com")
-	err := w.store.Change(t.Context(), func(ctx context.Context, tx *ent.Client) error {
-		for i := range 1005 {
-			err := tx.CallRecord.Create().SetID(int64(i + 1)).SetAccountID(c.id).SetForeignID(fmt.Sprint(i)).SetCalling("+33112233").SetCalled("+33123456789").
-				SetDialed("+33123456789").SetDirection("incoming").SetWay("incoming").SetStartedAt(begun).SetDuration(i).Exec(ctx)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
+	var rows []record.NewRecord
+	for i := range 1005 {
+		rows = append(rows, record.NewRecord{ForeignID: fmt.Sprint(i), Calling: "+33112233", Called: "+33123456789", Dialed: "+33123456789",
+			Direction: record.Incoming, StartedAt: begun, Duration: i})
 	}
+	w.put(c, rows...)
 	for query, want := range map[string]int{"": 100, "?limit=1000": 1000, "?limit=5000": 1000, "?limit=5000&offset=1000": 5, "?offset=99999999999": 0} {
 		var rows []recordRow
 		got := w.do("GET", "/records"+query, "", c.read...)
