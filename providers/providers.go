@@ -85,13 +85,17 @@ func (p *Providers) Serve(ctx context.Context) error {
 
 // Welcome is a line for who started the program.
 func (p *Providers) Welcome() string {
-	switch {
-	case p.SIP == nil:
+	if p.SIP == nil {
 		return "  Calls       off\n"
-	case p.taken != "":
-		return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS); %s is taken\n", p.SIP.Addr(), p.SIP.TLSAddr(), p.taken)
 	}
-	return fmt.Sprintf("  SIP         %s (UDP, TCP), %s (TLS)\n", p.SIP.Addr(), p.SIP.TLSAddr())
+	line := fmt.Sprintf("  SIP         %s (UDP, TCP)", p.SIP.Addr())
+	if at := p.SIP.TLSAddr(); at.IsValid() {
+		line += fmt.Sprintf(", %s (TLS)", at)
+	}
+	if p.taken != "" {
+		line += "; " + p.taken + " is taken"
+	}
+	return line + "\n"
 }
 
 // TelephonesReach is where telephones register, host:port, or where those do that must encrypt. The host is the one that was set for it

@@ -65,7 +65,7 @@ func (s *Service) LinkCarrier(ctx context.Context, in LinkCarrier) (*Linked, err
 	var asked Asked
 	id := strings.ToLower(rand.Text()) // 130 random bits: whoever has it is believed to come from the carrier
 	if !again {
-		if err := s.mayAsk(ctx, a.AccountID); err != nil {
+		if err := s.mayAsk(ctx, s.in.Read(), a.AccountID); err != nil {
 			return nil, err
 		}
 		asking, cancel := context.WithTimeout(ctx, askTime)
@@ -92,9 +92,9 @@ func (s *Service) LinkCarrier(ctx context.Context, in LinkCarrier) (*Linked, err
 }
 
 // mayAsk bounds how often an account has a carrier asked for a consent that it doesn't give.
-func (s *Service) mayAsk(ctx context.Context, account uuid.UUID) error {
+func (s *Service) mayAsk(ctx context.Context, db *ent.Client, account uuid.UUID) error {
 	since := now().Add(-pendingIn)
-	rows, err := s.in.Read().CarrierLink.Query().Where(carrierlink.AccountID(account), carrierlink.StateEQ(carrierlink.StatePending),
+	rows, err := db.CarrierLink.Query().Where(carrierlink.AccountID(account), carrierlink.StateEQ(carrierlink.StatePending),
 		carrierlink.CreatedAtGT(since)).Order(carrierlink.ByCreatedAt()).Limit(mostPending).All(ctx)
 	if err != nil {
 		return fmt.Errorf("count links: %w", err)
@@ -118,6 +118,9 @@ func (s *Service) insertLink(ctx context.Context, c *comms.Change, n newLink) er
 		return fmt.Errorf("the key under which a link was remembered is gone: %w", context.DeadlineExceeded) // to be tried again
 	}
 	if err := s.in.Lock(ctx, c, n.account); err != nil {
+		return err
+	}
+	if err := s.mayAsk(ctx, c.Tx(), n.account); err != nil { // others may have asked while this one did
 		return err
 	}
 	err := c.Tx().CarrierLink.Create().SetID(n.ID).SetAccountID(n.account).SetCarrier(carrierlink.Carrier(n.carrier)).

@@ -219,6 +219,25 @@ func TestPendingLinksAreBounded(t *testing.T) {
 }
 
 // What a caller is told when OVH does not do what it should, while he waits.
+// As many as are allowed get through however many ask at once.
+func TestPendingLinksAreBoundedAtOnce(t *testing.T) {
+	officesOnBoth(t, func(o *office) {
+		var all sync.WaitGroup
+		for range 40 {
+			all.Go(func() {
+				_, err := o.links.LinkCarrier(o.alice, carrier.LinkCarrier{Carrier: "ovh", Base: ours})
+				if err != nil && !comms.IsCode(err, comms.Limited) {
+					o.Errorf("link: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		if n, err := o.links.CountCarrierLinks(o.alice); err != nil || n != 20 {
+			o.Errorf("%d links wait (%v)", n, err)
+		}
+	})
+}
+
 func TestLinkingWithoutOVH(t *testing.T) {
 	cases := map[string]struct {
 		breaks http.HandlerFunc

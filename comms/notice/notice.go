@@ -66,12 +66,23 @@ func (s *Service) text(ctx context.Context, m *comms.Message, most int) (_ strin
 	if err != nil {
 		return "", fmt.Errorf("read a message: %w", err)
 	}
-	text := cut(string(b), most)
-	if len(text) < len(b) || int64(len(b)) < m.Length {
+	whole := sound(cut(string(b), most))
+	text := cut(whole, most)
+	if len(text) < len(whole) || int64(len(b)) < m.Length || len(b) > most {
 		text += "… (" + size(m.Length) + " in all)"
 	}
-	// Not every homeserver can store U+0000.
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD"), nil
+	return text, nil
+}
+
+// sound is a text without the characters that are none. Not every homeserver can store U+0000, and all of them take six bytes in JSON: a
+// message of nothing else would be refused, and the room with it.
+func sound(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\r' && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 // cut is the text up to so many bytes, and no half of a character.

@@ -24,13 +24,14 @@ type turn struct {
 	f       *comms.Follower
 	lease   clock.Micros
 	verify  bool // what became of the latest attempt is not known
+	spoke   bool // the service did what it was asked
 	numbers map[uuid.UUID]*comms.Number
 }
 
 var errLeaseLost = errors.New("another process tells now, or the follower is gone")
 
 // turn tells a follower what it has not been told. more: not all of it.
-func (s *Service) turn(ctx context.Context, id uuid.UUID) (failed *Failure, more bool) {
+func (s *Service) turn(ctx context.Context, id uuid.UUID) (o outcome, more bool) {
 	t := &turn{Service: s}
 	free, err := t.take(ctx, id)
 	if err == nil && free {
@@ -39,12 +40,15 @@ func (s *Service) turn(ctx context.Context, id uuid.UUID) (failed *Failure, more
 	}
 	if f, ok := failure(err); ok {
 		s.in.Log().WarnContext(ctx, "an account could not be told", "follower", id, "problem", f.Problem, "error", f.Err)
-		return f, false
+		if o.spoke = !f.Service; f.Service {
+			o.failed = f
+		}
+		return o, false
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errLeaseLost) {
 		s.in.Log().ErrorContext(ctx, "tell an account", "follower", id, "error", err)
 	}
-	return nil, more && err == nil
+	return outcome{spoke: t.spoke}, more && err == nil
 }
 
 // take takes the lease. One that this node holds already is from before it died: within one process a follower has one turn at a time.
@@ -215,6 +219,7 @@ func (t *turn) sayAll(ctx context.Context) (more bool, err error) {
 		if err := t.rooms.Say(ctx, Say{Room: t.f.Room, Event: e.ID, Text: text}); err != nil {
 			return false, err
 		}
+		t.spoke = true
 		if err := t.moved(ctx, e.ID); err != nil {
 			return false, err
 		}
@@ -229,6 +234,7 @@ func (t *turn) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.spoke = true
 	if r.ID != t.f.Room {
 		if err := t.write(ctx, func(u *ent.FollowerUpdate, _ clock.Micros) { u.SetRoom(r.ID) }); err != nil {
 			return err
@@ -268,6 +274,7 @@ func (t *turn) pushAll(ctx context.Context) (more bool, err error) {
 		if err := t.push.Push(ctx, out); err != nil {
 			return false, err
 		}
+		t.spoke = true
 		if err := t.moved(ctx, e.ID); err != nil {
 			return false, err
 		}

@@ -62,13 +62,13 @@ func (s *Service) look(ctx context.Context, everything bool) (soon time.Time, er
 		if err != nil {
 			return soon, fmt.Errorf("find who follows: %w", err)
 		}
-		s.lineUp(rows)
+		s.lineUp(ctx, rows)
 	}
 	rows, err := s.in.Read().Follower.Query().Where(follower.NextAtLTE(now)).Order(follower.ByNextAt()).Limit(atATime).All(ctx)
 	if err != nil {
 		return soon, fmt.Errorf("find who is to be tried again: %w", err)
 	}
-	s.lineUp(rows)
+	s.lineUp(ctx, rows)
 	if everything {
 		if err := s.lookEverywhere(ctx, now); err != nil {
 			return soon, err
@@ -89,9 +89,15 @@ func (s *Service) ready(now clock.Micros) *ent.FollowerQuery {
 	return s.in.Read().Follower.Query().Where(follower.Or(follower.And(follower.NextAtIsNil(), follower.Problem("")), follower.NextAtLTE(now)))
 }
 
-func (s *Service) lineUp(rows []*comms.Follower) {
+func (s *Service) lineUp(ctx context.Context, rows []*comms.Follower) {
+	later := map[rest][]uuid.UUID{}
 	for _, f := range rows {
-		s.line.add(f)
+		if r := s.line.add(f); r.why != "" {
+			later[r] = append(later[r], f.ID)
+		}
+	}
+	for r, followers := range later {
+		s.postpone(ctx, followers, r.why, r.until)
 	}
 }
 
@@ -122,7 +128,7 @@ func (s *Service) lookEverywhere(ctx context.Context, now clock.Micros) error {
 	if err != nil {
 		return fmt.Errorf("find who is behind: %w", err)
 	}
-	s.lineUp(rows)
+	s.lineUp(ctx, rows)
 	return nil
 }
 
@@ -130,13 +136,13 @@ func (s *Service) lookEverywhere(ctx context.Context, now clock.Micros) error {
 func (s *Service) start(ctx context.Context) {
 	for j := s.line.next(time.Now()); j != nil; j = s.line.next(time.Now()) {
 		s.turns.Go(func() {
-			f, more := s.turn(ctx, j.follower)
+			o, more := s.turn(ctx, j.follower)
 			if more {
 				s.line.again(j)
 			}
-			left, until := s.line.done(j, f != nil && f.Service, func(tries int) time.Duration { return max(f.After, s.after(tries)) })
+			left, until := s.line.done(j, o, func(tries int) time.Duration { return max(o.failed.After, s.after(tries)) })
 			if len(left) > 0 {
-				s.postpone(ctx, left, f.Problem, until)
+				s.postpone(ctx, left, o.failed.Problem, until)
 			}
 			s.news.ring()
 		})
@@ -148,7 +154,9 @@ func (s *Service) postpone(ctx context.Context, followers []uuid.UUID, why Probl
 	at := clock.Micros(until.UnixMicro())
 	for some := range slices.Chunk(followers, atATime) {
 		err := s.in.Change(ctx, func(ctx context.Context, c *comms.Change) error {
-			return c.Tx().Follower.Update().Where(follower.IDIn(some...), follower.Node("")).SetProblem(string(why)).SetNextAt(at).Exec(ctx)
+			// Not those to whom another process has found that nothing is to be told.
+			return c.Tx().Follower.Update().Where(follower.IDIn(some...), follower.Node(""), follower.Or(follower.NextAtNotNil(), follower.Problem(""))).
+				SetProblem(string(why)).SetNextAt(at).Exec(ctx)
 		})
 		if err != nil && ctx.Err() == nil {
 			s.in.Log().ErrorContext(ctx, "note who could not be told", "error", err) // the next look has them wait again

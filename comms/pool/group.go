@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -81,7 +82,7 @@ func (s *Service) CreateNumberGroup(ctx context.Context, in CreateNumberGroup) (
 }
 
 func checkGroup(name, policy *string) error {
-	if name != nil && (*name == "" || comms.CheckAlias(*name) != nil) {
+	if name != nil && (strings.TrimSpace(*name) == "" || comms.CheckAlias(*name) != nil) {
 		return comms.Refused(comms.Invalid, "name", comms.ReasonNone, "the name must have 1 to 64 characters, and no control characters")
 	}
 	if policy != nil && numbergroup.PolicyValidator(numbergroup.Policy(*policy)) != nil {
@@ -135,10 +136,8 @@ type UpdateNumberGroup struct {
 
 // UpdateNumberGroup gives a group another name or policy.
 func (s *Service) UpdateNumberGroup(ctx context.Context, in UpdateNumberGroup) (*comms.NumberGroup, error) {
-	if err := checkGroup(in.Name, in.Policy); err != nil {
-		return nil, err
-	}
-	return s.change(ctx, in.ID, func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
+	check := func() error { return checkGroup(in.Name, in.Policy) }
+	return s.change(ctx, in.ID, check, func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
 		if in.Name != nil && *in.Name != g.Name {
 			if err := free(ctx, c, g.AccountID, *in.Name); err != nil {
 				return nil, err
@@ -152,7 +151,7 @@ func (s *Service) UpdateNumberGroup(ctx context.Context, in UpdateNumberGroup) (
 
 // AddToNumberGroup puts numbers of the caller's into a group. Those that are in it stay.
 func (s *Service) AddToNumberGroup(ctx context.Context, group uuid.UUID, numbers []uuid.UUID) (*comms.NumberGroup, error) {
-	return s.change(ctx, group, func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
+	return s.change(ctx, group, some(numbers), func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
 		add, err := own(ctx, c, g.AccountID, numbers)
 		if err != nil {
 			return nil, err
@@ -173,7 +172,7 @@ func (s *Service) AddToNumberGroup(ctx context.Context, group uuid.UUID, numbers
 
 // RemoveFromNumberGroup takes numbers out of a group. Those that are not in it are not missed.
 func (s *Service) RemoveFromNumberGroup(ctx context.Context, group uuid.UUID, numbers []uuid.UUID) (*comms.NumberGroup, error) {
-	return s.change(ctx, group, func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
+	return s.change(ctx, group, some(numbers), func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
 		remove, err := own(ctx, c, g.AccountID, numbers)
 		if err != nil {
 			return nil, err
@@ -191,7 +190,7 @@ func (s *Service) RemoveFromNumberGroup(ctx context.Context, group uuid.UUID, nu
 
 // DeleteNumberGroup removes a group; its numbers stay.
 func (s *Service) DeleteNumberGroup(ctx context.Context, id uuid.UUID) (*comms.NumberGroup, error) {
-	return s.change(ctx, id, func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
+	return s.change(ctx, id, nil, func(ctx context.Context, c *comms.Change, g *comms.NumberGroup) (*comms.NumberGroup, error) {
 		if err := c.Tx().NumberGroup.DeleteOneID(g.ID).Exec(ctx); err != nil {
 			return nil, fmt.Errorf("delete a group: %w", err)
 		}
@@ -200,12 +199,27 @@ func (s *Service) DeleteNumberGroup(ctx context.Context, id uuid.UUID) (*comms.N
 	})
 }
 
-// change is a change of one group of the caller's.
-func (s *Service) change(ctx context.Context, id uuid.UUID,
+// some is no error where there are numbers to put in or take out: who names none has forgotten them.
+func some(numbers []uuid.UUID) func() error {
+	return func() error {
+		if len(numbers) == 0 {
+			return comms.Refused(comms.Invalid, "numberIds", comms.ReasonNone, "at least one number is needed")
+		}
+		return nil
+	}
+}
+
+// change is a change of one group of the caller's. What is asked for is checked (nil: there is nothing to check) once it is known that he may ask.
+func (s *Service) change(ctx context.Context, id uuid.UUID, check func() error,
 	fn func(context.Context, *comms.Change, *comms.NumberGroup) (*comms.NumberGroup, error)) (out *comms.NumberGroup, err error) {
 	a, err := comms.Demand(ctx, comms.WriteNumbers)
 	if err != nil {
 		return nil, err
+	}
+	if check != nil {
+		if err := check(); err != nil {
+			return nil, err
+		}
 	}
 	err = s.in.Change(ctx, func(ctx context.Context, c *comms.Change) error {
 		if err := s.in.Lock(ctx, c, a.AccountID); err != nil {

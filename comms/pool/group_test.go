@@ -214,6 +214,9 @@ func TestGroupRefusals(t *testing.T) {
 		_, crowd := f.pools.AddToNumberGroup(f.owner, g.ID, many)
 		_, gone := f.pools.DeleteNumberGroup(f.owner, uuid.New())
 		_, theirs := f.pools.DeleteNumberGroup(f.stranger, g.ID)
+		_, addsNone := f.pools.AddToNumberGroup(f.owner, g.ID, nil)
+		_, takesNone := f.pools.RemoveFromNumberGroup(f.owner, g.ID, []uuid.UUID{})
+		_, nobody := f.pools.UpdateNumberGroup(t.Context(), pool.UpdateNumberGroup{ID: g.ID, Name: new("")})
 		for i, c := range []struct {
 			err  error
 			want string
@@ -221,6 +224,7 @@ func TestGroupRefusals(t *testing.T) {
 			{create(pool.CreateNumberGroup{}), "INVALID name"},
 			{create(pool.CreateNumberGroup{Name: strings.Repeat("x", 65)}), "INVALID name"},
 			{create(pool.CreateNumberGroup{Name: "a\nb"}), "INVALID name"},
+			{create(pool.CreateNumberGroup{Name: " \u3000"}), "INVALID name"},
 			{create(pool.CreateNumberGroup{Name: "\xff"}), "INVALID name"},
 			{create(pool.CreateNumberGroup{Name: "x", Policy: "round"}), "INVALID policy"},
 			{create(pool.CreateNumberGroup{Name: "Shanghai"}), "CONFLICT name"},
@@ -229,6 +233,7 @@ func TestGroupRefusals(t *testing.T) {
 			{update(pool.UpdateNumberGroup{Name: new("Beijing")}), "CONFLICT name"},
 			{update(pool.UpdateNumberGroup{Policy: new("")}), "INVALID policy"},
 			{unknown, "NOT_FOUND numberIds"}, {removed, "NOT_FOUND numberIds"}, {crowd, "CONFLICT numberIds"}, {gone, "NOT_FOUND id"}, {theirs, "NOT_FOUND id"},
+			{addsNone, "INVALID numberIds"}, {takesNone, "INVALID numberIds"}, {nobody, "UNAUTHENTICATED"}, // who asks is looked at before what
 		} {
 			if got := refusal(c.err); got != c.want {
 				t.Errorf("%d: %v, want %s", i, c.err, c.want)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -70,7 +71,7 @@ const (
 // Left is what was not taken over, or not as it is there.
 type Left struct {
 	Kind string `json:"kind"`
-	Name string `json:"name"` // as the source has it
+	Name string `json:"name"` // as the source has it, as far as it can be printed
 	Why  string `json:"why"`
 }
 
@@ -96,7 +97,10 @@ func (s *Service) ImportPool(ctx context.Context, in ImportPool) (*Imported, err
 	if err != nil {
 		return nil, fmt.Errorf("look for an account: %w", err)
 	}
-	i := &importing{Service: s, account: id, pool: in, out: &Imported{Left: append([]Left{}, in.Left...)}, members: map[string][]uuid.UUID{}}
+	i := &importing{Service: s, account: id, pool: in, out: &Imported{Left: []Left{}}, members: map[string][]uuid.UUID{}}
+	for _, l := range in.Left {
+		i.leave(l.Kind, l.Name, l.Why)
+	}
 	for _, step := range []func(context.Context) error{i.takeNumbers, i.takeGroups, i.takePhones} {
 		if err := step(ctx); err != nil {
 			return i.out, err
@@ -128,7 +132,25 @@ type member struct {
 	number uuid.UUID
 }
 
-func (b *batch) leave(kind, name, why string) { b.left = append(b.left, Left{kind, name, why}) }
+func (b *batch) leave(kind, name, why string) {
+	b.left = append(b.left, Left{kind, printable(name), why})
+}
+
+// printable is a name from elsewhere such that it is safe on a terminal, and no longer than a name may be here.
+func printable(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
+	if r := []rune(name); len(r) > longestName {
+		return string(r[:longestName]) + "..."
+	}
+	return name
+}
+
+const longestName = 64
 
 // inBatches has items taken over in changes of their own.
 func inBatches[T any](ctx context.Context, i *importing, items []T, to *Counts, fn func(context.Context, *batch, []T) error) error {

@@ -48,7 +48,7 @@ func (i *importing) putGroups(ctx context.Context, b *batch, names []string) err
 	}
 	for _, name := range names {
 		at := slices.IndexFunc(rows, func(g *comms.NumberGroup) bool { return g.Name == name })
-		if at < 0 && have == mostGroups {
+		if at < 0 && have >= mostGroups {
 			b.leave(KindGroup, name, fmt.Sprintf("an account can have %d groups", mostGroups))
 			continue
 		}

@@ -37,7 +37,7 @@ func (i *importing) takeNumbers(ctx context.Context) error {
 }
 
 func (i *importing) leave(kind, name, why string) {
-	i.out.Left = append(i.out.Left, Left{kind, name, why})
+	i.out.Left = append(i.out.Left, Left{kind, printable(name), why})
 }
 
 // fit makes what can't be kept as it is such that it can, and says so.

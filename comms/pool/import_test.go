@@ -111,8 +111,10 @@ func TestWhatIsLeftOut(t *testing.T) {
 		wide.Concurrency, far.Line = 0, "a\nb"
 		short := n("")
 		short.Name = "9813"
+		rude := n("")
+		rude.Name = "\x1b]0;title\a" + strings.Repeat("9", 100)
 		got, err := f.pools.ImportPool(t.Context(), pool.ImportPool{Email: "owner@example.com",
-			Numbers: []pool.ImportNumber{short, n(other), strange, long, wide, far, n(two), n(two)}, Groups: []pool.ImportGroup{{Name: ""}},
+			Numbers: []pool.ImportNumber{short, n(other), strange, long, wide, far, n(two), n(two), rude}, Groups: []pool.ImportGroup{{Name: ""}},
 			Phones: []pool.ImportPhone{{Number: "3000", Password: "pa55-word"}, {Number: "x", Password: "pa55-word"}, {Number: "4000", Password: "short"},
 				{Number: "4001", Password: "pa55-word"}, {Number: "4001", Password: "pa55-word"}},
 			Left: []pool.Left{{Kind: pool.KindPhone, Name: "5000", Why: "it is deleted there"}}})
@@ -121,7 +123,8 @@ func TestWhatIsLeftOut(t *testing.T) {
 			"number +8617118239996: it is here without its name, which has more than 64 characters or control characters",
 			"number +8617118239995: its calls at once are 1 here, not 0",
 			"number +8617118239994: it is here without its line, which has more than 64 characters or control characters",
-			"number " + two + ": the source has " + two + " twice", "number " + other + ": it belongs to another account of this server",
+			"number " + two + ": the source has " + two + " twice",
+			"number ?]0;title?" + strings.Repeat("9", 54) + "...: it is no telephone number", "number " + other + ": it belongs to another account of this server",
 			"group : the name must have 1 to 64 characters, and no control characters", "telephone x: the number of a telephone must be 2 to 15 digits",
 			"telephone 4000: the password of a telephone must have 8 to 128 ASCII characters, and no spaces", "telephone 4001: the source has it twice",
 			"telephone 3000: it belongs to another account of this server"}

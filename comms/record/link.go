@@ -96,7 +96,7 @@ func (q Search) Query() url.Values {
 	}
 	for name, at := range map[string]*clock.Micros{"from": q.From, "to": q.To} {
 		if at != nil {
-			v.Set(name, at.Time().Format("2006-01-02T15:04:05.999999Z07:00"))
+			v.Set(name, at.Time().Format("2006-01-02T15:04:05.000000Z07:00"))
 		}
 	}
 	return v
@@ -148,10 +148,12 @@ func wholeNumber(v url.Values, name string) (*int, error) {
 	return &n, nil
 }
 
-// The forms of ISO 8601 that are read. Without a zone it is UTC.
-var forms = []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", time.DateOnly}
+// The forms of ISO 8601 that are read. Without a zone it is UTC; a fraction of a second may stand in all that have seconds.
+var forms = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05",
+	"2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700", "2006-01-02T15:04", "20060102T150405Z0700", "20060102T150405", time.DateOnly}
 
-// instant reads a time. A day without a time is its beginning, and as the end of a span the whole of it.
+// instant reads a time. The end of a span is included as far as it was written: a day to its last moment, and so is a millisecond, the finest
+// that a list shows.
 func instant(v url.Values, name string) (*clock.Micros, error) {
 	text := v.Get(name)
 	if text == "" && !v.Has(name) {
@@ -164,10 +166,17 @@ func instant(v url.Values, name string) (*clock.Micros, error) {
 			continue
 		}
 		at := clock.From(t)
-		if name == "to" && form == time.DateOnly {
+		switch _, fraction, _ := strings.Cut(text, "."); {
+		case name != "to":
+		case form == time.DateOnly:
 			at = clock.From(t.AddDate(0, 0, 1)) - 1
+		case digits(fraction) <= 3:
+			at = clock.From(t.Truncate(time.Millisecond).Add(time.Millisecond)) - 1
 		}
 		return &at, nil
 	}
 	return nil, refused(name, name+" is a time in ISO 8601")
 }
+
+// digits is how many a text begins with.
+func digits(text string) int { return len(text) - len(strings.TrimLeft(text, "0123456789")) }

@@ -71,16 +71,13 @@ func (s *Service) EachRecord(ctx context.Context, q Search, fn func([]*Row) erro
 	p := comms.Span{Limit: batch}
 	for {
 		rows, err := s.find(ctx, f, p, 0)
-		if err != nil || len(rows) == 0 {
+		if err != nil || len(rows) == 0 { // fewer than were asked for is not the end: some may have gone meanwhile
 			return err
 		}
 		oldest := rows[len(rows)-1]
 		p.After = &comms.Spot{At: oldest.StartedAt, ID: oldest.ID}
 		if err := fn(rows); err != nil {
 			return err
-		}
-		if len(rows) < batch {
-			return nil
 		}
 	}
 }

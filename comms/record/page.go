@@ -26,8 +26,12 @@ const (
 	byDialed   = "record_dialed"
 )
 
-// rare is how many records of some durations are few enough to be read and sorted.
-const rare = 20_000
+const (
+	// rare is how many records of some durations are few enough to be looked at in the index and sorted.
+	rare = 20_000
+	// reading is how many times as long it takes to read a record itself.
+	reading = 10
+)
 
 // search is a Search whose values are those that are stored.
 type search struct {

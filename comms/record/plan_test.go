@@ -16,6 +16,7 @@ import (
 
 	"switchboard/comms"
 	"switchboard/ent"
+	"switchboard/ent/callrecord"
 	"switchboard/internal/db"
 )
 
@@ -23,7 +24,8 @@ import (
 type watched struct {
 	*db.Store
 	mu   sync.Mutex
-	seen map[string][]any // a statement, and the arguments that it came with first
+	seen map[string][]any   // a statement, and the arguments that it came with first
+	then func(query string) // after each that reads; nil: nothing
 }
 
 func (w *watched) Read() *ent.Client { return w.over(w.Store.Read()) }
@@ -59,7 +61,11 @@ func (d *noting) ExecContext(ctx context.Context, query string, args ...any) (sq
 
 func (d *noting) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	d.note(query, args)
-	return d.Client.QueryContext(ctx, query, args...)
+	rows, err := d.Client.QueryContext(ctx, query, args...)
+	if d.to.then != nil {
+		d.to.then(query)
+	}
+	return rows, err
 }
 
 func (d *noting) Exec(ctx context.Context, query string, args, v any) error {
@@ -192,3 +198,76 @@ func (o *office) plansAreGood(statements map[string][]any, what string, shown ma
 // wholeTable is a step that reads a table from end to end, or all that an account has; groups and pools are written by hand, and few.
 var wholeTable = regexp.MustCompile(`^SCAN (calls|call_records|record_tallies|accounts|blocks|numbers|recordings)\b|Seq Scan on (calls|call_records|record_tallies|` +
 	`accounts|blocks|numbers|recordings)\b|call_records USING .*\(account_id=\?\)|recordings USING .*\(account_id=\?\)`)
+
+// What costs ten times as much to look at must be ten times rarer: who is on a call does not stand in the index of durations.
+func TestHowFewAreFew(t *testing.T) {
+	officesOnBoth(t, func(o *office) {
+		o.records.rare = 50
+		var add []NewRecord
+		for i := range 6 { // six are few to be found in the index, and many to be read
+			add = append(add, NewRecord{ForeignID: fmt.Sprint(i), Calling: desk, Called: people[i%2], Direction: Outgoing, StartedAt: day, Duration: 600})
+		}
+		o.add(o.aliceID, add...)
+		few := func(q Search) bool {
+			o.Helper()
+			f, err := o.records.permitted(o.alice, &q)
+			if err != nil {
+				o.Fatal(err)
+			}
+			is, err := o.records.few(o.Context(), f)
+			if err != nil {
+				o.Fatal(err)
+			}
+			return is
+		}
+		long, longer := Search{MinDuration: new(600)}, Search{MinDuration: new(601)}
+		if !few(long) || few(Search{}) {
+			o.Error("six that are found in the index are not few, or all are")
+		}
+		long.Numbers, longer.Numbers = people[:1], people[:1]
+		if few(long) || !few(longer) {
+			o.Error("six that must be read for who is on them are few, or none are not")
+		}
+		o.block(people[3])
+		if long.Numbers = nil; few(long) {
+			o.Error("six that must be read for what is blocked are few")
+		}
+		if n, err := o.records.CountRecords(o.alice, Search{MinDuration: new(600), From: new(day), Numbers: people[1:2]}); err != nil || n != 3 {
+			o.Errorf("%d are counted (%v)", n, err)
+		}
+	})
+}
+
+// Records that go while all are read are not the end of them.
+func TestWhatGoesWhileAllAreRead(t *testing.T) {
+	officesOnBoth(t, func(o *office) {
+		w := &watched{Store: o.store, seen: map[string][]any{}}
+		var err error
+		if o.svc, err = comms.New(comms.Options{Store: w, Contents: o.contents, Secret: bytes.Repeat([]byte{7}, 32), Node: "test", HashCost: 4}); err != nil {
+			t.Fatal(err)
+		}
+		o.records = o.process()
+		_, add := some(newDice(), 2*batch+100, "r")
+		o.add(o.aliceID, add...)
+		gone := 0
+		w.then = func(query string) { // the newest goes whenever ids have been found
+			if gone == 6 || !strings.HasPrefix(query, "SELECT id, started_at") {
+				return
+			}
+			gone++
+			err := o.store.Change(t.Context(), func(ctx context.Context, tx *ent.Client) error {
+				newest := callrecord.ID(tx.CallRecord.Query().Order(callrecord.ByStartedAt(entsql.OrderDesc()), callrecord.ByID(entsql.OrderDesc())).FirstIDX(ctx))
+				_, err := tx.CallRecord.Delete().Where(newest).Exec(ctx)
+				return err
+			}, nil)
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		read := 0
+		err = o.records.EachRecord(o.alice, Search{}, func(rows []*Row) error { read += len(rows); return nil })
+		if err != nil || read < len(add)-gone || gone != 6 {
+			t.Errorf("of %d %d were read and %d went (%v)", len(add), read, gone, err)
+		}
+	})
+}

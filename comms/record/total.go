@@ -61,13 +61,22 @@ func (s *Service) total(ctx context.Context, f *search) (int, error) {
 	}
 }
 
-// few tells whether the search asks for durations that few records have.
+// few tells whether the search asks for durations of so few records that all of them are looked at and sorted. Who is on a call does not stand
+// in the index of durations: where that matters each record must be read, and there must be fewer.
 func (s *Service) few(ctx context.Context, f *search) (bool, error) {
+	if len(f.numbers) > 0 || f.blocks {
+		return s.fewLast(ctx, f, reading)
+	}
+	return s.fewLast(ctx, f, 1)
+}
+
+// fewLast tells whether few records have the durations of the search, where to look at one costs so many times what it costs in the index.
+func (s *Service) fewLast(ctx context.Context, f *search, cost int) (bool, error) {
 	if f.shortest == 0 && f.longest == maxDuration {
 		return false, nil
 	}
 	n, err := s.tallied(ctx, f)
-	return n <= s.rare, err
+	return n*cost <= s.rare, err
 }
 
 // all is how many records there are, whoever is on them.
@@ -75,8 +84,16 @@ func (s *Service) all(ctx context.Context, f *search) (int, error) {
 	if !f.timed() {
 		return s.tallied(ctx, f)
 	}
+	few, err := s.fewLast(ctx, f, 1)
+	if err != nil {
+		return 0, err
+	}
+	index := byTime
+	if few {
+		index = byDuration
+	}
 	t := s.statement(f.account)
-	t.arm("COUNT(*)", byTime, f, "")
+	t.arm("COUNT(*)", index, f, "")
 	return s.number(ctx, t)
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -44,37 +43,38 @@ const (
 )
 
 // authenticate tells which application asks. It looks at one thing after the other: the headers, the time, the signature, and last whether that
-// was used before, so that only who can sign makes the server remember anything.
-func (d *door) authenticate(r *http.Request) (*comms.Application, error) {
+// was used before, so that only who can sign makes the server remember anything. The secret that it finds is the request's: what its envelope may not tell.
+func (d *door) authenticate(q *request) (*comms.Application, error) {
 	var key, stamp, nonce, sign string
 	for name, to := range map[string]*string{headKey: &key, headTime: &stamp, headNonce: &nonce, headSign: &sign} {
-		all := r.Header.Values(name)
+		all := q.Header.Values(name)
 		if len(all) != 1 || all[0] == "" || len(all[0]) > mostOfOne { // of two somebody else may have read the other
 			return nil, unproved("m7-appkey, m7-timestamp, m7-nonce and m7-sign are needed, each once")
 		}
 		*to = all[0]
 	}
-	at, ok := readStamp(stamp)
+	off, ok := clockOff(stamp, time.Now())
 	if !ok {
 		return nil, unproved("m7-timestamp is not a time in seconds or milliseconds since 1970")
 	}
-	if time.Since(at).Abs() > stampOff {
+	if off.Abs() > stampOff {
 		return nil, unproved("m7-timestamp is more than 5 minutes off")
 	}
-	app, secret, err := d.Pools.ApplicationKey(r.Context(), key)
+	app, secret, err := d.Pools.ApplicationKey(q.Context(), key)
 	if comms.IsCode(err, comms.Unauthenticated) {
 		return nil, unproved("m7-appkey is unknown, or m7-sign is not its signature")
 	}
 	if err != nil {
 		return nil, err
 	}
+	q.secret = secret
 	right := signature(secret, key+stamp+nonce)
 	if given, err := base64.StdEncoding.DecodeString(sign); err != nil || !hmac.Equal(given, right) {
 		return nil, unproved("m7-appkey is unknown, or m7-sign is not its signature")
 	}
 	// Not what was sent but what was signed: base64 has several writings of one signature, and a digit can be moved from the end of the time to
 	// the beginning of the nonce.
-	return app, d.Calls.SpendSignature(r.Context(), "moor", string(right))
+	return app, d.Calls.SpendSignature(q.Context(), "moor", string(right))
 }
 
 // signature is HMAC-SHA256 (found, on the vendor's page).
@@ -84,17 +84,18 @@ func signature(secret []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// readStamp reads seconds in ten digits, or milliseconds in thirteen, as the document's own samples have it.
-func readStamp(text string) (at time.Time, ok bool) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || strings.Trim(text, "0123456789") != "" {
-		return at, false
+// clockOff is how far a time stamp is off: seconds in ten digits, or milliseconds in thirteen, as the document's own samples have it. What the
+// client cut off of its clock is cut off of ours.
+func clockOff(stamp string, now time.Time) (off time.Duration, ok bool) {
+	n, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil || strings.Trim(stamp, "0123456789") != "" {
+		return 0, false
 	}
-	switch len(text) {
+	switch len(stamp) {
 	case 10:
-		return time.Unix(n, 0), true
+		return time.Unix(now.Unix(), 0).Sub(time.Unix(n, 0)), true
 	case 13:
-		return time.UnixMilli(n), true
+		return time.UnixMilli(now.UnixMilli()).Sub(time.UnixMilli(n)), true
 	}
-	return at, false
+	return 0, false
 }

@@ -90,6 +90,19 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A time is compared in its own unit: what was cut off of the one is cut off of the other, so that five minutes are five minutes.
+func TestTheEdgesOfTheClock(t *testing.T) {
+	now := time.UnixMilli(1608719083769)
+	for text, want := range map[string]bool{
+		"1608718783": true, "1608718782": false, "1608719383": true, "1608719384": false,
+		"1608718783769": true, "1608718783768": false, "1608719383769": true, "1608719383770": false,
+	} {
+		if off, ok := clockOff(text, now); !ok || (off.Abs() <= stampOff) != want {
+			t.Errorf("%s: %s off", text, off)
+		}
+	}
+}
+
 type proved struct {
 	headers []string
 	want    int
@@ -240,12 +253,22 @@ func TestWhatIsEchoed(t *testing.T) {
 		got := w.ask(w.rides, groupPath, "X-Request-Id", "d7dca47d", "X-Two", "a", "X-Two", "b", "X-Odd", `"<>&\`, "Idempotency-Key", "k", "Postman-Token", "p",
 			"Authorization", "Bearer leak", "Cookie", "leak=1", "X-API-Key", "leak", "Proxy-Authorization", "Basic leak", "X-Auth-Token", "leak",
 			"Api-Key", "leak", "X-Access-Token", "leak", "X-Amz-Security-Token", "leak", "Set-Cookie", "leak", "X-Secret", "leak", "X-Session-Id", "leak",
-			"Password", "leak", "X-Hub-Signature", "leak", "X-Sign", "leak", "Auth-Key", "leak", "X-Csrf-Token", "leak")
-		if got.StatusCode != 200 || strings.Contains(got.body, "leak") {
+			"Password", "leak", "X-Hub-Signature", "leak", "Auth", "leak", "X_Auth", "leak", "api_key", "leak", "Key", "leak", "Sign", "leak", "Pwd", "leak", "X-Pass", "leak",
+			"Authorisation", "leak", "X-Otp", "leak", "Sid", "leak", "X-Foo", "bearer leak", "X-Bar", "Basic leak", "X-Design", "good", "X-Keyword", "good",
+			// A credential of ours in a place where none belongs, also beside something else.
+			"X-Custom", "mine is "+w.rides.secret, "Referer", "http://rides:"+w.rides.secret+"@example.com/", "X-Other", "key=occ_leak", "X-More", "swb_leak", "X-Jwt-Less", "eyJleak.leak.leak", "X-Sign", "leak", "Auth-Key", "leak", "X-Csrf-Token", "leak")
+		if got.StatusCode != 200 || strings.Contains(got.body, "leak") || strings.Contains(got.body, w.rides.secret) {
+			t.Error(got.body)
+		}
+		// Who signs with the wrong secret may have sent the right one beside it.
+		p := w.fresh(w.rides)
+		p.sign = w.fresh(w.rides).sign
+		if got := w.do("POST", groupPath, "", append(p.headers(), "X-Custom", w.rides.secret)...); got.StatusCode != 401 || strings.Contains(got.body, w.rides.secret) {
 			t.Error(got.body)
 		}
 		h := got.Info.Headers
 		for name, want := range map[string]string{"x-request-id": "d7dca47d", "x-two": "a, b", "x-odd": `"<>&\`, "idempotency-key": "k", "postman-token": "p",
+			"x-design": "good", "x-keyword": "good",
 			"host": got.Request.Host, "content-length": "0", "m7-appkey": w.rides.key, "traceId": got.Info.RequestID, "accountId": w.rides.key} {
 			if h[name] != want {
 				t.Errorf("%s: %q, want %q", name, h[name], want)

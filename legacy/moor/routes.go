@@ -58,6 +58,7 @@ type request struct {
 	*http.Request
 	id                      string // 32 hexadecimal digits
 	app                     *comms.Application
+	secret                  []byte    // that it ought to be signed with; nil: nobody knows
 	began, passed, answered time.Time // it came in, was let through to the rules, and had its answer; zero: it did not come so far
 }
 
@@ -80,7 +81,7 @@ func (d *door) answer(q *request, to endpoint) (data any, err error) {
 	if q.Method != http.MethodPost {
 		return nil, wrongMethod
 	}
-	if q.app, err = d.authenticate(q.Request); err != nil {
+	if q.app, err = d.authenticate(q); err != nil {
 		return nil, err
 	}
 	ctx := pool.AsApplication(q.Context(), q.app)

@@ -89,25 +89,51 @@ func (q *request) shown() headers {
 		out = append(out, [2]string{"transfer-encoding", strings.Join(q.TransferEncoding, ", ")})
 	}
 	for name, values := range q.Header {
-		if name = strings.ToLower(name); !credential(name) {
-			out = append(out, [2]string{name, strings.Join(values, ", ")})
+		name = strings.ToLower(name)
+		if text := strings.Join(values, ", "); slices.Contains(proofs, name) || !credential(name) && !q.holdsCredential(text) {
+			out = append(out, [2]string{name, text})
 		}
 	}
 	slices.SortFunc(out, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
 	return append(out, [2]string{"traceId", q.id}, [2]string{"accountId", q.Header.Get(headKey)})
 }
 
-// echoed are headers that look like credentials and are none, or whose echo is documented.
-var echoed = []string{headSign, headKey, "postman-token", "idempotency-key"}
+// The contract: m7-sign is echoed, no other credential ever is. Rather one header too many is left out than one credential is told to whoever
+// reads the answers of this API: they are logged by those who ask.
 
-// credentialWords are what names of headers with credentials are made of. Rather one too many is left out than one is told to whoever reads
-// the answers of this API: they are logged by those who ask.
-var credentialWords = []string{"authoriz", "authentic", "auth-", "-auth", "cookie", "token", "secret", "password", "passwd", "credential", "-key", "apikey",
-	"session", "signature", "-sign", "jwt"}
+// proofs are the headers of this API itself (documented: they are echoed).
+var proofs = []string{headKey, headTime, headNonce, headSign}
 
-// credential tells whether a header may hold one (contract: m7-sign is echoed, no other credential ever is).
+// harmless are headers that look like credentials by their names, and are none.
+var harmless = []string{"postman-token", "idempotency-key"}
+
+// credentialWords are what names of headers with credentials are made of, between dashes where another word could hold them.
+var credentialWords = []string{"authori", "authentic", "auth-", "-auth", "cookie", "token", "secret", "password", "passwd", "passphrase", "-pass-", "-pwd-",
+	"-pin-", "-otp-", "-sid-", "credential", "-key-", "apikey", "session", "signature", "-sign-", "jwt", "bearer"}
+
+// credential tells whether a header may hold one, by its name.
 func credential(name string) bool {
-	return !slices.Contains(echoed, name) && slices.ContainsFunc(credentialWords, func(word string) bool { return strings.Contains(name, word) })
+	worded := "-" + strings.ReplaceAll(name, "_", "-") + "-"
+	return !slices.Contains(harmless, name) && slices.ContainsFunc(credentialWords, func(word string) bool { return strings.Contains(worded, word) })
+}
+
+// credentialMarks are what credentials begin with: this server's own, and those of the Authorization header (RFC 7617, RFC 6750).
+var credentialMarks = []string{"occ_", "swb_", "swo_", "eyJ", "basic", "bearer", "digest"}
+
+// holdsCredential tells whether a header holds one in a place where nobody looks for it: this server's own, or the secret that the request
+// ought to be signed with.
+func (q *request) holdsCredential(value string) bool {
+	if len(q.secret) > 0 && strings.Contains(value, string(q.secret)) {
+		return true
+	}
+	for word := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(" \t,;:=/@\"'()<>&?", r) }) {
+		if slices.ContainsFunc(credentialMarks, func(mark string) bool {
+			return len(word) >= len(mark) && strings.EqualFold(word[:len(mark)], mark)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *door) fail(w http.ResponseWriter, q *request, err error) {

@@ -250,3 +250,21 @@ func TestNobodyOfThatName(t *testing.T) {
 		w.Until("what is heard", func() bool { return strings.Contains(strings.Join(w.owner.Read(room), "|"), "heard") })
 	})
 }
+
+// A text of what takes six bytes in JSON, or as many lines as there are bytes, silences nobody's room: what does not fit into an event is cut.
+func TestTextsOfNoText(t *testing.T) {
+	towns(t, func(w *town) {
+		w.start()
+		w.settle(w.owner.ID)
+		room := w.owner.Invitation()
+		w.owner.Join(room)
+		for _, text := range []string{"\x01", "\x7f", "\n", "\"", "\u2028", "<"} {
+			w.write(strings.Repeat(text, 16<<10))
+		}
+		w.write("after")
+		w.Until("what was written after that", func() bool { return len(w.bot.Read(room)) == 7 || w.channel().Problem != "" })
+		if got := w.bot.Read(room); len(got) != 7 || !strings.HasSuffix(got[6], "after") {
+			t.Errorf("%d messages, %+v", len(got), w.channel())
+		}
+	})
+}

@@ -31,8 +31,10 @@ func (s *session) names(ctx context.Context, path string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
+// isName tells whether what names an account or a line can be one. The sign for what is no character would be lost where it is stored.
 func isName(name string) bool {
-	return name != "" && len(name) <= 100 && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+	return name != "" && len(name) <= 100 && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl) &&
+		!strings.ContainsRune(name, utf8.RuneError)
 }
 
 // Lines implements carrier.Lines: the services of all billing accounts, and the queues that may record. What of one billing account can't be

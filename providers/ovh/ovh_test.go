@@ -223,3 +223,27 @@ func TestStrangeNames(t *testing.T) {
 		t.Errorf("%v, %+v", err, call)
 	}
 }
+
+// A name that could not be stored as it is costs the lines of its account, and no import.
+func TestNamesThatCanNotBeStored(t *testing.T) {
+	at := ovhtest.New(t)
+	at.Add(&ovhtest.Customer{Nichandle: "aa1-ovh", Accounts: map[string]*ovhtest.BillingAccount{
+		"one": {Services: map[string]map[int64]ovhtest.Consumption{"0033\ufffd": {}}}, "two": {Services: map[string]map[int64]ovhtest.Consumption{"0033": {}}}}})
+	room := open(t, at, ovh.Options{})
+	asked, err := room.Ask(t.Context(), "https://example.org/back")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.Consent(asked.Page, "aa1-ovh")
+	customer, err := room.Open(t.Context(), asked.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := customer.Lines.Lines(t.Context())
+	if err != nil || len(lines) != 2 || lines[0].Name != "one" || lines[1].Name != "0033" {
+		t.Fatalf("%v, %+v", err, lines)
+	}
+	if _, err = lines[0].Calls.Since(t.Context(), clock.Now()); problem(t, err) != carrier.ProblemNonsense {
+		t.Error(err)
+	}
+}

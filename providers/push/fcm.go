@@ -170,7 +170,9 @@ func fcmFailure(a answer) error {
 		return &notice.Failure{Problem: notice.Gone, Err: why}
 	case word == "SENDER_ID_MISMATCH", word == "INVALID_ARGUMENT":
 		return &notice.Failure{Problem: notice.BadToken, Err: why}
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden, word == "THIRD_PARTY_AUTH_ERROR":
+	case word == "THIRD_PARTY_AUTH_ERROR": // of devices that FCM reaches by APNs or Web Push: Android's go on
+		return &notice.Failure{Problem: notice.LoggedOut, Err: why}
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		return &notice.Failure{Problem: notice.LoggedOut, Service: true, Err: why}
 	case a.status == http.StatusTooManyRequests, a.status >= 500, a.status < 400:
 		return a.failure(true)

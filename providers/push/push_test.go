@@ -146,7 +146,8 @@ var refusals = []struct {
 	{google, 404, fcmSays("UNREGISTERED"), "", notice.Failure{Problem: notice.Gone}},
 	{google, 400, fcmSays("INVALID_ARGUMENT"), "", notice.Failure{Problem: notice.BadToken}},
 	{google, 403, fcmSays("SENDER_ID_MISMATCH"), "", notice.Failure{Problem: notice.BadToken}},
-	{google, 401, fcmSays("THIRD_PARTY_AUTH_ERROR"), "", notice.Failure{Problem: notice.LoggedOut, Service: true}},
+	{google, 401, fcmSays("THIRD_PARTY_AUTH_ERROR"), "", notice.Failure{Problem: notice.LoggedOut}},
+	{google, 401, `{"error":{"status":"UNAUTHENTICATED"}}`, "", notice.Failure{Problem: notice.LoggedOut, Service: true}},
 	{google, 403, `{"error":{"status":"PERMISSION_DENIED"}}`, "", notice.Failure{Problem: notice.LoggedOut, Service: true}},
 	{google, 429, fcmSays("QUOTA_EXCEEDED"), "7", notice.Failure{Problem: notice.Limited, Service: true, After: 7 * time.Second}},
 	{google, 503, fcmSays("UNAVAILABLE"), "", notice.Failure{Problem: notice.Away, Service: true}},
@@ -165,6 +166,7 @@ var refusals = []struct {
 	{unified, 410, ``, "", notice.Failure{Problem: notice.Gone}},
 	{unified, 429, ``, "2", notice.Failure{Problem: notice.Limited, Service: true, After: 2 * time.Second}},
 	{unified, 500, ``, "", notice.Failure{Problem: notice.Away, Service: true}},
+	{unified, 507, ``, "", notice.Failure{Problem: notice.Away}},
 	{unified, 307, ``, "", notice.Failure{Problem: notice.BadToken}},
 	{unified, 403, ``, "", notice.Failure{Problem: notice.Refused}},
 }
@@ -204,6 +206,16 @@ func TestFailures(t *testing.T) {
 	}
 	if len(o.got) != 0 {
 		t.Errorf("a redirect was followed: %v", o.got)
+	}
+}
+
+// A device that names a host as we name a service has nobody else wait for it.
+func TestAHostIsNoOtherService(t *testing.T) {
+	s := &Services{}
+	for host, token := range map[string]string{"fcm": "an-android-token", "apns": appleToken} {
+		if own, theirs := s.Service(token), s.Service("https://"+host+"/up/one"); own != host || theirs == own {
+			t.Errorf("%s waits for %s, and %s for %s", token, own, host, theirs)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // target is what a push token names.
 type target struct {
-	service  string // fcm, apns, or the host of a URL; empty: the token is none
+	service  string // fcm, apns, or //host of a URL, which no host can be mistaken for; empty: the token is none
 	token    string // of FCM and APNs
 	endpoint string // of the others
 	p256dh   []byte // Web Push: the device's public key, uncompressed; nil: UnifiedPush, which is sent as it is
@@ -60,7 +60,7 @@ func urlTarget(endpoint string) target {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Opaque != "" {
 		return target{}
 	}
-	return target{service: strings.ToLower(u.Host), endpoint: endpoint}
+	return target{service: "//" + strings.ToLower(u.Host), endpoint: endpoint}
 }
 
 func webTarget(endpoint, point, auth string) target {

@@ -131,6 +131,8 @@ func accepted(a answer) error {
 		return nil
 	case a.status == http.StatusNotFound, a.status == http.StatusGone:
 		return &notice.Failure{Problem: notice.Gone}
+	case a.status == http.StatusInsufficientStorage: // ntfy has it for a topic that nobody listens to: that of one device
+		return a.failure(false)
 	case a.status == http.StatusTooManyRequests, a.status >= 500:
 		return a.failure(true)
 	case a.status < 400: // it wants us elsewhere, and devices may not send us there

@@ -3,8 +3,11 @@ package sip
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What belongs to calls goes first, each kind in the order in which it came; what is refused does not wait; and there is an end to what may.
@@ -59,5 +62,16 @@ func TestIntake(t *testing.T) {
 	}
 	if n, _, _, err := q.next(room); n != 0 || err == nil {
 		t.Errorf("after the end: %d, %v", n, err)
+	}
+}
+
+// An address that is good on one network alone says on which, or who has it could not be answered.
+func TestSourceOnOneNetwork(t *testing.T) {
+	var d datagrams
+	for scope, want := range map[uint32]string{0: "[fe80::1]:0", 7: "[fe80::1%7]:0"} {
+		d.names[0] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr("fe80::1").As16(), Scope_id: scope}
+		if got := d.source(0).String(); got != want {
+			t.Errorf("%s instead of %s", got, want)
+		}
 	}
 }

@@ -37,6 +37,35 @@ func (v *sight) ours() bool {
 	return ok && tag == v.tag()
 }
 
+// sentence refuses a message with an answer.
+func (a answer) sentence(v *sight, source netip.AddrPort) sentence {
+	return sentence{answer: a.to(v, source), back: v.back(source)}
+}
+
+// back is where an answer by UDP goes: to the port that the topmost Via names (RFC 3261 section 18.2.2), unless that asks for the one from
+// which the message was sent (RFC 3581 section 4), or says nothing that could be understood.
+func (v *sight) back(source netip.AddrPort) netip.AddrPort {
+	if _, asked := parameter(v.via, "rport"); asked || !soundVia(v.via) {
+		return source
+	}
+	first, _, _ := bytes.Cut(v.via, []byte(","))
+	first, _, _ = bytes.Cut(first, []byte(";"))
+	first = bytes.TrimRight(first, " \t\r\n")
+	sentBy := first[bytes.LastIndexAny(first, " \t\r\n")+1:]
+	at := bytes.LastIndexByte(sentBy, ':')
+	if at < bytes.LastIndexByte(sentBy, ']') || at < 0 {
+		return netip.AddrPortFrom(source.Addr(), usualPort)
+	}
+	port, ok := digits(sentBy[at+1:], 65535)
+	if !ok || port == 0 {
+		return source
+	}
+	return netip.AddrPortFrom(source.Addr(), uint16(port))
+}
+
+// usualPort is that of who names none.
+const usualPort = 5060
+
 // to writes the response to the message of a source. It repeats what it must of the request (RFC 3261 section 8.2.6.2) and says where
 // the request came from (RFC 3581 section 4). Nil: what was sent does not say whom to answer.
 func (a answer) to(v *sight, source netip.AddrPort) []byte {
@@ -52,6 +81,9 @@ func (a answer) to(v *sight, source netip.AddrPort) []byte {
 			unfold(&b, value)
 			b.WriteString(more)
 		}
+	}
+	for _, via := range v.further {
+		line("Via", via, "")
 	}
 	line("From", v.from, "")
 	more := ""

@@ -26,10 +26,11 @@ type counters struct {
 // sentence is what the gate says of a message.
 type sentence struct {
 	pass   bool
-	within bool   // it belongs to something that there is: it is a response, or its To has a tag
-	tidied []byte // passes instead of what came; nil: that itself does
-	answer []byte // sent back where it does not pass; nil: nothing is
-	hangUp bool   // a stream that carried it is closed
+	within bool           // it belongs to something that there is: it is a response, or its To has a tag
+	tidied []byte         // passes instead of what came; nil: that itself does
+	answer []byte         // sent back where it does not pass; nil: nothing is
+	back   netip.AddrPort // where to, by UDP; by a stream it goes back on that
+	hangUp bool           // a stream that carried it is closed
 }
 
 // scanners are words of the User-Agents of tools that look for open servers. Who hides it is caught by the throttles.
@@ -55,7 +56,7 @@ func (g *gate) judge(data []byte, from netip.AddrPort, now time.Time) sentence {
 		if v.method == "" || v.method == "ACK" {
 			return sentence{}
 		}
-		return sentence{answer: answer{status: v.fault.status, reason: reasonOf(v.fault)}.to(&v, from)}
+		return answer{status: v.fault.status, reason: reasonOf(v.fault)}.sentence(&v, from)
 	}
 	if v.method == "" {
 		g.told.taken.Add(1)
@@ -74,12 +75,12 @@ func (g *gate) judge(data []byte, from netip.AddrPort, now time.Time) sentence {
 		}
 		if g.busy(&v) {
 			g.told.shed.Add(1)
-			return sentence{answer: calm.to(&v, from)}
+			return calm.sentence(&v, from)
 		}
 		if !friend && v.plain() && g.ask != nil {
 			if a := g.ask(&v, from, now); a != nil {
 				g.told.taken.Add(1)
-				return sentence{answer: a.to(&v, from)}
+				return a.sentence(&v, from)
 			}
 		}
 	case "ACK":

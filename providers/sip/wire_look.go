@@ -14,15 +14,16 @@ type sight struct {
 	status int    // of a response
 	uri    []byte // of a request
 
-	via, from, to, callID, cseq []byte // the first value of each, as it stands in the packet; nil: there is none
-	number                      uint32 // of CSeq
-	agent                       []byte // User-Agent
-	proof                       bool   // it carries credentials
-	length                      int    // Content-Length; -1: there is none
-	head                        int    // where the body begins; 0: the header section does not end
-	untidy                      bool   // it has space where the library does not expect it
-	contact, kind               bool   // it has a Contact, a Content-Type
-	odd                         bool   // it asks for something that has to be looked at before it is known what to answer
+	via, from, to, callID, cseq []byte   // the first value of each, as it stands in the packet; nil: there is none
+	further                     [][]byte // the Via headers after the first
+	number                      uint32   // of CSeq
+	agent                       []byte   // User-Agent
+	proof                       bool     // it carries credentials
+	length                      int      // Content-Length; -1: there is none
+	head                        int      // where the body begins; 0: the header section does not end
+	untidy                      bool     // it has space where the library does not expect it
+	contact, kind               bool     // it has a Contact, a Content-Type
+	odd                         bool     // it asks for something that has to be looked at before it is known what to answer
 
 	fault fault // what is wrong with it
 }
@@ -168,6 +169,8 @@ func (v *sight) header(line []byte) {
 	case headVia:
 		if v.via == nil {
 			v.via = value
+		} else {
+			v.further = append(v.further, value)
 		}
 	case headFrom:
 		v.once(&v.from, value, "From")

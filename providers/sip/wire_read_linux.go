@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -26,11 +27,10 @@ type datagrams struct {
 // burst is how many messages one system call reads at most.
 const burst = 32
 
-// mmsghdr is the kernel's struct mmsghdr.
+// mmsghdr is the kernel's struct mmsghdr: what fills it up to the next is up to the machine, there and here.
 type mmsghdr struct {
 	hdr  unix.Msghdr
 	size uint32
-	_    [4]byte
 }
 
 func newDatagrams(conn *net.UDPConn) (*datagrams, error) {
@@ -88,7 +88,11 @@ func (d *datagrams) source(i int) netip.AddrPort {
 	binary.NativeEndian.PutUint16(port[:], name.Port)
 	at := binary.BigEndian.Uint16(port[:])
 	if name.Family == unix.AF_INET6 {
-		return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), at)
+		a := netip.AddrFrom16(name.Addr)
+		if name.Scope_id != 0 { // of an address that is good on one network alone: without it nobody there can be answered
+			a = a.WithZone(strconv.FormatUint(uint64(name.Scope_id), 10))
+		}
+		return netip.AddrPortFrom(a, at)
 	}
 	four := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
 	return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), at)
