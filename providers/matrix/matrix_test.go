@@ -118,6 +118,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 					w.write(fmt.Sprint("word ", i))
 				}
 				<-d.dead
+				w.owner.Invitation() // Dendrite forgets one that it has not told of when it is stopped
 				w.Server.Stop()
 				w.Server.Start()
 				w.restart()
