@@ -115,6 +115,24 @@ func (t *turn) moved(ctx context.Context, to int64) error {
 	return err
 }
 
+// grace is how long what is being told when the program stops may take.
+const grace = 5 * time.Second
+
+// speak tells an event and notes that it was told. A stop does not come in between: what was told and not noted would be told again.
+func (t *turn) speak(ctx context.Context, e *comms.Event, tell func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	on, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
+	if err := tell(on); err != nil {
+		return err
+	}
+	t.spoke = true
+	return t.moved(on, e.ID)
+}
+
 // end gives the lease back. Where it isn't known what became of the latest attempt, because the program stops, that is left to be seen.
 func (t *turn) end(ctx context.Context, outcome error) error {
 	stopped := ctx.Err() != nil
@@ -216,11 +234,8 @@ func (t *turn) sayAll(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if err := t.rooms.Say(ctx, Say{Room: t.f.Room, Event: e.ID, Text: text}); err != nil {
-			return false, err
-		}
-		t.spoke = true
-		if err := t.moved(ctx, e.ID); err != nil {
+		say := Say{Room: t.f.Room, Event: e.ID, Text: text}
+		if err := t.speak(ctx, e, func(ctx context.Context) error { return t.rooms.Say(ctx, say) }); err != nil {
 			return false, err
 		}
 	}
@@ -271,11 +286,7 @@ func (t *turn) pushAll(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		out.Token = token
-		if err := t.push.Push(ctx, out); err != nil {
-			return false, err
-		}
-		t.spoke = true
-		if err := t.moved(ctx, e.ID); err != nil {
+		if err := t.speak(ctx, e, func(ctx context.Context) error { return t.push.Push(ctx, out) }); err != nil {
 			return false, err
 		}
 	}

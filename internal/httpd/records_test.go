@@ -182,12 +182,12 @@ func many(n int) (out []record.NewRecord) {
 
 // A CSV that can't be ended is broken off, so that nobody takes it for whole.
 func TestACSVThatBreaksOff(t *testing.T) {
-	r := newRegistry(t)
-	r.add(t, many(1200)...)
-	server := httptest.NewServer(Around{Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(), Sockets: NewSockets()}.Wrap(r.door()))
-	defer server.Close()
 	for fails, want := range map[error]int{nil: 1201, errors.New("the database is gone"): 0} {
+		r := newRegistry(t)
+		r.add(t, many(1200)...)
 		r.fails = fails
+		server := httptest.NewServer(Around{Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(), Sockets: NewSockets()}.Wrap(r.door()))
+		t.Cleanup(server.Close)
 		req, err := http.NewRequest("GET", server.URL+"/records.csv", nil)
 		if err != nil {
 			t.Fatal(err)
