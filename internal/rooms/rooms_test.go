@@ -43,11 +43,11 @@ var may = map[string][]string{
 	"graph/direct": nil,
 
 	"legacy":             {"comms", "comms/call", "comms/carrier", "comms/mail", "comms/pool", "comms/record", "legacy/..."},
-	"legacy/callrecords": {"comms", "comms/carrier", "comms/mail", "comms/record", "internal/clock"},
+	"legacy/callrecords": {"comms", "comms/carrier", "comms/mail", "comms/record", "internal/clock", "internal/httpd"},
 	"legacy/messaging":   {"comms", "internal/clock"},
 	"legacy/moor":        {"comms", "comms/call", "comms/pool", "internal/clock"},
-	"legacy/opencloud":   {"comms", "comms/call", "internal/clock"},
-	"legacy/privacycall": {"comms", "comms/call", "internal/clock"},
+	"legacy/opencloud":   {"comms", "comms/call", "internal/clock", "internal/httpd"},
+	"legacy/privacycall": {"comms", "comms/call", "internal/clock", "internal/httpd"},
 
 	"providers":             {"comms/call", "comms/carrier", "providers/..."},
 	"providers/mail":        {"comms/mail"},

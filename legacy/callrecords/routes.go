@@ -12,6 +12,7 @@ import (
 	"switchboard/comms/carrier"
 	"switchboard/comms/mail"
 	"switchboard/comms/record"
+	"switchboard/internal/httpd"
 )
 
 // Options are what the door is built from.
@@ -146,7 +147,7 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, to route, err error)
 	} else {
 		d.send(w, r, f.status, errorBody{f.status, f.text})
 	}
-	hearOut(w, r)
+	httpd.HearOut(w, r)
 }
 
 func (d *door) send(w http.ResponseWriter, r *http.Request, status int, out any) {
@@ -158,7 +159,7 @@ func (d *door) send(w http.ResponseWriter, r *http.Request, status int, out any)
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")            // most answers hold credentials, or what people did
-	h.Set("Content-Length", strconv.Itoa(len(b))) // hearOut flushes, and net/http counts no more then
+	h.Set("Content-Length", strconv.Itoa(len(b))) // httpd.HearOut flushes, and net/http counts no more then
 	w.WriteHeader(status)
 	if _, err := w.Write(b); err != nil {
 		d.Log.DebugContext(r.Context(), "callrecords: the client did not take its answer", "error", err)

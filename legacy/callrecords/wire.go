@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"switchboard/internal/clock"
@@ -18,8 +17,6 @@ import (
 const (
 	// maxBody bounds JSON bodies: the document's have some 60 bytes (chosen).
 	maxBody = 64 << 10
-	// lingering bounds how long the body of a refused request is read on.
-	lingering = 5 * time.Second
 )
 
 // shown is a number as this API writes it: 0033... (documented). What is no telephone number stays as the carrier wrote it.
@@ -64,24 +61,6 @@ func readBody(w http.ResponseWriter, r *http.Request) (*object, error) {
 		return nil, badInput("the body could not be read")
 	}
 	return parseObject(b)
-}
-
-// hearOut takes in what a refused client still sends, once the refusal is on its way. Many clients read nothing before they have written
-// everything, and to bytes that nobody reads the kernel answers with a reset, which can take the refusal with it (RFC 9112,
-// section 9.6). A client that waits for "100 Continue" and has told its length got none, or its body was read to the end.
-func hearOut(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 || r.ContentLength > 0 && r.Header.Get("Expect") != "" {
-		return
-	}
-	c, until := http.NewResponseController(w), time.Now().Add(lingering)
-	if c.Flush() != nil || c.SetReadDeadline(until) != nil {
-		return
-	}
-	for b := make([]byte, 32<<10); time.Now().Before(until); {
-		if _, err := r.Body.Read(b); err != nil {
-			return
-		}
-	}
 }
 
 // object is a JSON object whose members are read by name. The first that is wrong is kept in err.

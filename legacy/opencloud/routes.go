@@ -13,6 +13,7 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/internal/httpd"
 )
 
 // Options are what the door is built from.
@@ -147,7 +148,7 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	f.head(w.Header())
 	d.send(w, r, f.status, errorBody{f.text})
-	hearOut(w, r)
+	httpd.HearOut(w, r)
 }
 
 func (d *door) send(w http.ResponseWriter, r *http.Request, status int, out any) {
@@ -159,7 +160,7 @@ func (d *door) send(w http.ResponseWriter, r *http.Request, status int, out any)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")            // most answers hold credentials
-	h.Set("Content-Length", strconv.Itoa(len(b))) // hearOut flushes, and net/http counts no more then
+	h.Set("Content-Length", strconv.Itoa(len(b))) // httpd.HearOut flushes, and net/http counts no more then
 	w.WriteHeader(status)
 	if _, err := w.Write(b); err != nil {
 		d.Log.DebugContext(r.Context(), "opencloud: the client did not take its answer", "error", err)

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -21,8 +20,6 @@ import (
 const (
 	// maxBody bounds JSON bodies and frames (contract: 1 MiB, chosen).
 	maxBody = 1 << 20
-	// lingering bounds how long the body of a refused request is read on.
-	lingering = 5 * time.Second
 )
 
 type errorBody struct {
@@ -73,24 +70,6 @@ func readBody(w http.ResponseWriter, r *http.Request) (*object, error) {
 		return nil, badInput("the body could not be read")
 	}
 	return parseObject(b)
-}
-
-// hearOut takes in what a refused client still sends, once the refusal is on its way. Many clients read nothing before they have written
-// everything, and to bytes that nobody reads the kernel answers with a reset, which can take the refusal with it (RFC 9112,
-// section 9.6). A client that waits for "100 Continue" and has told its length got none, or its body was read to the end.
-func hearOut(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 || r.ContentLength > 0 && r.Header.Get("Expect") != "" {
-		return
-	}
-	c, until := http.NewResponseController(w), time.Now().Add(lingering)
-	if c.Flush() != nil || c.SetReadDeadline(until) != nil {
-		return
-	}
-	for b := make([]byte, 32<<10); time.Now().Before(until); {
-		if _, err := r.Body.Read(b); err != nil {
-			return
-		}
-	}
 }
 
 func isJSON(contentType string) bool {

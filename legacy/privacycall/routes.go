@@ -8,6 +8,7 @@ import (
 
 	"switchboard/comms"
 	"switchboard/comms/call"
+	"switchboard/internal/httpd"
 )
 
 // Options are what the door is built from.
@@ -85,7 +86,7 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 		d.Log.ErrorContext(r.Context(), "privacycall", "error", err)
 	}
 	d.send(w, r, f.status, &answer{Flag: f.flag, Msg: f.text})
-	hearOut(w, r)
+	httpd.HearOut(w, r)
 }
 
 func (d *door) send(w http.ResponseWriter, r *http.Request, status int, out *answer) {

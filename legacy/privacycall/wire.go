@@ -7,15 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
 const (
 	// maxBody bounds bodies: the document's have some 300 bytes (chosen).
 	maxBody = 64 << 10
-	// lingering bounds how long the body of a refused request is read on.
-	lingering = 5 * time.Second
 )
 
 // answer is every answer of this API.
@@ -102,21 +99,4 @@ func (o *object) text(name string) string {
 		return strings.TrimSpace(s)
 	}
 	return raw
-}
-
-// hearOut takes in what a refused client still sends, once the refusal is on its way: to bytes that nobody reads the kernel answers with a
-// reset, which can take the refusal with it (RFC 9112, section 9.6).
-func hearOut(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 || r.ContentLength > 0 && r.Header.Get("Expect") != "" {
-		return
-	}
-	c, until := http.NewResponseController(w), time.Now().Add(lingering)
-	if c.Flush() != nil || c.SetReadDeadline(until) != nil {
-		return
-	}
-	for b := make([]byte, 32<<10); time.Now().Before(until); {
-		if _, err := r.Body.Read(b); err != nil {
-			return
-		}
-	}
 }
